@@ -1,8 +1,9 @@
 package detect
 
 import (
-	"strings"
 	"time"
+
+	"rock/rocks/wire"
 )
 
 // Times of the server half.
@@ -134,7 +135,7 @@ func (g *Gate) next(now time.Time, e Event) gateState {
 	probe := g.state == gateProbing
 	switch e.Kind {
 	case Bytes:
-		return g.nextBytes(now, string(e.Bytes))
+		return g.nextBytes(now, e.Bytes)
 	case Reset:
 		return gateDropped
 	case Timer:
@@ -174,13 +175,13 @@ func (g *Gate) next(now time.Time, e Event) gateState {
 }
 
 // nextBytes is the part of next that looks at bytes.
-func (g *Gate) nextBytes(now time.Time, b string) gateState {
+func (g *Gate) nextBytes(now time.Time, b []byte) gateState {
 	switch {
-	case g.state != gateHeld && g.state != gateProbing || b == "":
+	case g.state != gateHeld && g.state != gateProbing || len(b) == 0:
 		return g.state
-	case strings.HasPrefix(b, magic):
+	case wire.HasMagic(b):
 		return gateOurs
-	case !strings.HasPrefix(magic, b):
+	case !wire.MayBeMagic(b):
 		return gateDelivered
 	}
 	if !g.partial {
@@ -201,6 +202,3 @@ func (g *Gate) extend(now time.Time) {
 func (g *Gate) shortHold() time.Duration { return 4*g.rtt + holdSlack }
 
 func (g *Gate) longHold() time.Duration { return max(LongHold, g.shortHold()) }
-
-// MagicLen is how many of the first bytes of a connection decide about it.
-const MagicLen = len(magic)

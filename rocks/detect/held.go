@@ -93,7 +93,7 @@ func (h *Held) Len() int {
 }
 
 // Bytes reports bytes on the connection: all that came since its beginning, or
-// the first MagicLen of them.
+// the first wire.MagicSize of them.
 func (e *Entry) Bytes(b []byte) Decision { return e.step(Event{Kind: Bytes, Bytes: b}) }
 
 // EOF reports that the client has half-closed, after the bytes reported.

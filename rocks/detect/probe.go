@@ -9,6 +9,8 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"rock/rocks/wire"
 )
 
 // DialFunc connects to the address that is being probed, with the given MSS (in
@@ -32,23 +34,23 @@ const probeSlack = 200 * time.Millisecond
 // for AnswerTime(rtt); rtt is the round-trip time of the path, 0 if unknown.
 // Unknown comes with an error: the network or ctx failed, which says nothing
 // about the peer. Until dial returns, the time is bounded by ctx alone.
-func Probe(ctx context.Context, dial DialFunc, rtt time.Duration) (Announcement, Verdict, error) {
+func Probe(ctx context.Context, dial DialFunc, rtt time.Duration) (wire.Announcement, Verdict, error) {
 	conn, err := dial(ctx, ProbeMSS)
 	if err != nil {
-		return judge(ctx, fmt.Errorf("dial probe: %w", err))
+		return judge(ctx, fmt.Errorf("dial probe: %w", err), refusal)
 	}
 	defer conn.Close()
 	if err := halfClose(conn); err != nil {
-		return judge(ctx, fmt.Errorf("half-close probe: %w", err))
+		return judge(ctx, fmt.Errorf("half-close probe: %w", err), refusal)
 	}
 	if err := conn.SetReadDeadline(time.Now().Add(AnswerTime(rtt))); err != nil {
-		return judge(ctx, fmt.Errorf("bound the wait for an announcement: %w", err))
+		return judge(ctx, fmt.Errorf("bound the wait for an announcement: %w", err), refusal)
 	}
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
 	announced, err := readAnnouncement(conn)
 	if err != nil {
-		return judge(ctx, fmt.Errorf("read announcement: %w", err))
+		return judge(ctx, fmt.Errorf("read announcement: %w", err), refusal, noAnnouncement)
 	}
 	return announced, Rock, nil
 }
@@ -63,30 +65,61 @@ func AnswerTime(rtt time.Duration) time.Duration {
 	return min(4*rtt+probeSlack, LongHold)
 }
 
-// judge turns the error that ended a probe into a verdict.
-func judge(ctx context.Context, err error) (Announcement, Verdict, error) {
-	switch {
-	case ctx.Err() != nil:
-		return Announcement{}, Unknown, fmt.Errorf("%w (%w)", err, context.Cause(ctx))
-	case isAnswer(err):
-		return Announcement{}, Ordinary, nil
-	}
-	return Announcement{}, Unknown, err
-}
-
-// isAnswer reports whether an error is what an ordinary peer gives.
-func isAnswer(err error) bool {
-	for _, answer := range []error{
-		io.EOF, io.ErrUnexpectedEOF, errNotAnnouncement, // it spoke or closed
-		os.ErrDeadlineExceeded, // it is silent
-		syscall.ECONNREFUSED, syscall.ECONNRESET,
-		syscall.EPIPE, syscall.ENOTCONN, // reset before the half-close
-	} {
-		if errors.Is(err, answer) {
-			return true
+// readAnnouncement reads until it has an announcement or can tell that none comes.
+func readAnnouncement(r io.Reader) (wire.Announcement, error) {
+	var buf [wire.HeaderSize + wire.MaxBody]byte
+	for n := 0; ; {
+		more, err := r.Read(buf[n:])
+		n += more
+		message, _, parseErr := wire.ParseMessage(buf[:n])
+		announced, ok := message.(*wire.Announcement)
+		switch {
+		case parseErr == nil && ok && !speaksOurs(announced):
+			return wire.Announcement{}, fmt.Errorf("%w: no common version", errOther)
+		case parseErr == nil && ok:
+			return *announced, nil
+		case parseErr == nil:
+			return wire.Announcement{}, fmt.Errorf("%w: %v", errOther, message.Type())
+		case !errors.Is(parseErr, wire.ErrShort):
+			return wire.Announcement{}, fmt.Errorf("%w: %w", errOther, parseErr)
+		case err != nil:
+			return wire.Announcement{}, err
 		}
 	}
-	return false
+}
+
+// errOther means that the peer sent something else than an announcement for us.
+var errOther = errors.New("other bytes")
+
+func speaksOurs(a *wire.Announcement) bool {
+	_, ok := a.Versions.Common(wire.Supported())
+	return ok
+}
+
+// judge turns the error that ended a probe into a verdict: Ordinary if it is one
+// of those that an ordinary peer causes.
+func judge(ctx context.Context, err error, ordinary ...func(error) bool) (wire.Announcement, Verdict, error) {
+	if ctx.Err() != nil {
+		return wire.Announcement{}, Unknown, fmt.Errorf("%w (%w)", err, context.Cause(ctx))
+	}
+	for _, is := range ordinary {
+		if is(err) {
+			return wire.Announcement{}, Ordinary, nil
+		}
+	}
+	return wire.Announcement{}, Unknown, err
+}
+
+// refusal reports whether the peer's kernel turned the probe down. After a reset
+// shutdown(2) says ENOTCONN.
+func refusal(err error) bool {
+	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ECONNRESET) ||
+		errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ENOTCONN)
+}
+
+// noAnnouncement reports whether the peer closed, was silent or said other things.
+func noAnnouncement(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, errOther)
 }
 
 func halfClose(conn net.Conn) error {
