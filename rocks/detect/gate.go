@@ -8,9 +8,9 @@ import (
 
 // Times of the server half.
 const (
-	// LongHold is how long a connection is held once a probe was seen, and from
-	// the beginning if its mark is one that only rocks use. (The round trips of
-	// ShortHold, if they take longer.)
+	// LongHold is, by default, how long a connection is held once a probe was
+	// seen, and from the beginning if its mark is one that only rocks use. It is
+	// longer if four round trips take longer.
 	LongHold = 3 * time.Second
 
 	holdSlack  = 150 * time.Millisecond
@@ -44,7 +44,7 @@ const (
 //	                              └─ reset ──────────────► dropped
 //
 // A beginning of the magic is neither magic nor other bytes yet. It is given
-// LongHold to be completed; then, or with an EOF, it is delivered.
+// a long hold to be completed; then, or with an EOF, it is delivered.
 //
 // EOF without a byte on a weakly marked connection is a rock client's way to
 // drop it only if that client has probed. Otherwise it is an ordinary client
@@ -55,6 +55,7 @@ type Gate struct {
 	accepted time.Time
 	deadline time.Time
 	rtt      time.Duration
+	long     time.Duration // LongHold or what is configured in its place
 	probed   bool // while held, a probe came from the same IP address
 	partial  bool // what came so far is a beginning of the magic
 }
@@ -76,12 +77,16 @@ const (
 
 // NewGate returns the gate of a connection accepted now, whose SYN had the given
 // MSS in bytes (0 = unknown, so not marked) and whose round-trip time is rtt
-// (0 = unknown). Decision has its first decision.
-func NewGate(now time.Time, mss int, rtt time.Duration) *Gate {
+// (0 = unknown). A long hold takes hold, 0 means LongHold. Decision has its
+// first decision.
+func NewGate(now time.Time, mss int, rtt, hold time.Duration) *Gate {
 	if rtt <= 0 {
 		rtt = unknownRTT
 	}
-	g := &Gate{accepted: now, rtt: rtt}
+	if hold <= 0 {
+		hold = LongHold
+	}
+	g := &Gate{accepted: now, rtt: rtt, long: hold}
 	switch {
 	case mss == ProbeMSS:
 		g.state, g.deadline = gateProbing, now.Add(g.longHold())
@@ -113,10 +118,14 @@ func (g *Gate) Decision() Decision {
 // Deadline returns when the Timer event is due. Any event may change it.
 func (g *Gate) Deadline() time.Time { return g.deadline }
 
-// Holds reports whether this is a marked connection that is still to be held at
-// the given time, so that a hello or resume may come on it until then.
-func (g *Gate) Holds(until time.Time) bool {
-	return g.state == gateHeld && !g.deadline.Before(until)
+// Holds reports whether this is a marked connection that is being held.
+func (g *Gate) Holds() bool { return g.state == gateHeld }
+
+// Probe is a step with the event Probed. It reports whether the connection is
+// now held for a whole long hold, so that there is time for a hello or resume.
+func (g *Gate) Probe(now time.Time) bool {
+	g.Step(now, Event{Kind: Probed})
+	return g.Holds() && !g.deadline.Before(now.Add(g.longHold()))
 }
 
 // Step takes in an event and returns the decision. A Timer event that comes
@@ -201,4 +210,4 @@ func (g *Gate) extend(now time.Time) {
 // shortHold is time enough for the client's probe to come.
 func (g *Gate) shortHold() time.Duration { return 4*g.rtt + holdSlack }
 
-func (g *Gate) longHold() time.Duration { return max(LongHold, g.shortHold()) }
+func (g *Gate) longHold() time.Duration { return max(g.long, g.shortHold()) }

@@ -9,13 +9,19 @@ import (
 // DefaultHeldLimit is how many connections a Held holds at once by default.
 const DefaultHeldLimit = 1024
 
+// HeldOptions bounds a Held. A zero or negative field means its default.
+type HeldOptions struct {
+	Limit int           // most connections held at once, default DefaultHeldLimit
+	Hold  time.Duration // length of a long hold, default LongHold
+}
+
 // Held is the registry of the connections that one public listener holds back
 // at present, by source IP address. It joins the gates of marked connections
 // with those of probes: a probe extends the holds of all that came from its
 // address, and its announcement tells whether there are any. All methods, and
 // those of Entry, are safe for concurrent use, and none blocks.
 type Held struct {
-	limit int // fixed
+	options HeldOptions // fixed
 
 	mu sync.Mutex
 	// guarded by mu
@@ -39,13 +45,15 @@ type Entry struct {
 	witness bool
 }
 
-// NewHeld returns an empty registry that holds at most limit connections; 0
-// means DefaultHeldLimit.
-func NewHeld(limit int) *Held {
-	if limit <= 0 {
-		limit = DefaultHeldLimit
+// NewHeld returns an empty registry with the given bounds.
+func NewHeld(o HeldOptions) *Held {
+	if o.Limit <= 0 {
+		o.Limit = DefaultHeldLimit
 	}
-	return &Held{limit: limit, byIP: make(map[netip.Addr]map[*Entry]struct{})}
+	if o.Hold <= 0 {
+		o.Hold = LongHold
+	}
+	return &Held{options: o, byIP: make(map[netip.Addr]map[*Entry]struct{})}
 }
 
 // Admit takes in a connection accepted from remote, whose SYN had the given MSS
@@ -54,13 +62,13 @@ func NewHeld(limit int) *Held {
 // marked, or too many are held already.
 func (h *Held) Admit(remote netip.Addr, mss int, rtt time.Duration) (*Entry, Decision) {
 	now := time.Now()
-	gate := NewGate(now, mss, rtt)
+	gate := NewGate(now, mss, rtt, h.options.Hold)
 	if d := gate.Decision(); d != Hold {
 		return nil, d
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.count >= h.limit {
+	if h.count >= h.options.Limit {
 		return nil, Deliver
 	}
 	e := &Entry{held: h, ip: remote.Unmap(), gate: gate}
@@ -68,7 +76,7 @@ func (h *Held) Admit(remote netip.Addr, mss int, rtt time.Duration) (*Entry, Dec
 	if mss == ProbeMSS {
 		h.probeLocked(now, e.ip)
 	} else if h.probingLocked(e.ip) {
-		gate.Step(now, Event{Kind: Probed}) // its probe has overtaken it
+		gate.Probe(now) // its probe has overtaken it
 	}
 	return e, Hold
 }
@@ -78,7 +86,7 @@ func (h *Held) Any(remote netip.Addr) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for e := range h.byIP[remote.Unmap()] {
-		if e.gate.Holds(time.Now()) {
+		if e.gate.Holds() {
 			return true
 		}
 	}
@@ -150,8 +158,9 @@ func (e *Entry) step(event Event) Decision {
 func (h *Held) probeLocked(now time.Time, ip netip.Addr) bool {
 	sure := false
 	for e := range h.byIP[ip] {
-		e.gate.Step(now, Event{Kind: Probed})
-		sure = sure || e.gate.Holds(now.Add(LongHold))
+		if e.gate.Probe(now) {
+			sure = true
+		}
 	}
 	return sure
 }
