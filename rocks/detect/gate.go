@@ -56,8 +56,8 @@ type Gate struct {
 	deadline time.Time
 	rtt      time.Duration
 	long     time.Duration // LongHold or what is configured in its place
-	probed   bool // while held, a probe came from the same IP address
-	partial  bool // what came so far is a beginning of the magic
+	probed   bool          // while held, a probe came from the same IP address
+	partial  bool          // what came so far is a beginning of the magic
 }
 
 // gateState is a state in the diagram of Gate.
