@@ -1,0 +1,71 @@
+package lab
+
+import (
+	"bufio"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"rock/tests/pcap"
+)
+
+// Capture is a running tcpdump on one interface of a host.
+type Capture struct {
+	host *Host
+	cmd  *exec.Cmd
+	file string
+	done chan error
+}
+
+// Capture begins to record the TCP packets of a path that match filter (tcpdump's
+// words, empty for all) and returns when tcpdump listens.
+func (h *Host) Capture(path int, filter string) *Capture {
+	t := h.lab.t
+	t.Helper()
+	c := &Capture{host: h, file: filepath.Join(t.TempDir(), "capture.pcap"), done: make(chan error, 1)}
+	argv := []string{"tcpdump", "-i", "eth" + strconv.Itoa(path), "-Z", "root", "--immediate-mode", "-U",
+		"-B", "32768", "-w", c.file, "tcp"}
+	if filter != "" {
+		argv = append(argv, "and", filter)
+	}
+	c.cmd = h.Command(argv...)
+	stderr, err := c.cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.cmd.Start(); err != nil {
+		t.Fatalf("%s: start tcpdump: %v", h.Name, err)
+	}
+	lines := bufio.NewScanner(stderr)
+	for lines.Scan() && !strings.Contains(lines.Text(), "listening on") {
+	}
+	go func() {
+		for lines.Scan() { // lest it blocks on a full pipe
+		}
+		c.done <- c.cmd.Wait()
+	}()
+	return c
+}
+
+// Stop ends the recording and returns the connections in it.
+func (c *Capture) Stop() []*pcap.Flow {
+	t := c.host.lab.t
+	t.Helper()
+	if err := c.cmd.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatalf("stop tcpdump: %v", err)
+	}
+	<-c.done
+	f, err := os.Open(c.file)
+	if err != nil {
+		t.Fatalf("capture: %v", err)
+	}
+	defer f.Close()
+	flows, err := pcap.Flows(bufio.NewReader(f))
+	if err != nil {
+		t.Fatalf("capture: %v", err)
+	}
+	return flows
+}

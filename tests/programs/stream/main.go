@@ -1,0 +1,100 @@
+// Stream sends a checked byte stream over TCP in both directions at once and says
+// on standard output, as one JSON object per line, what became of it. It is a
+// program for the tests: it knows nothing of rocks.
+//
+//	stream -listen ADDR | -dial ADDR [-bytes N] [-rate BYTES/S] [-tick D] [-idle]
+//
+// Both ends send N bytes in numbered, checksummed blocks, then end their side and
+// read the other's to its end. With -tick they send a small block every D until
+// standard input ends instead; with -idle they send nothing until then.
+// The exit status is 0 if every block arrived, in order and whole.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"time"
+)
+
+type options struct {
+	listen, dial string
+	network      string
+	bytes        int64
+	rate         int64
+	tick         time.Duration
+	idle         bool
+}
+
+func main() {
+	var o options
+	flag.StringVar(&o.listen, "listen", "", "serve one connection on this `address`")
+	flag.StringVar(&o.dial, "dial", "", "connect to this `address`")
+	flag.StringVar(&o.network, "network", "tcp", "tcp, tcp4 or tcp6")
+	flag.Int64Var(&o.bytes, "bytes", 0, "how much to send")
+	flag.Int64Var(&o.rate, "rate", 0, "bytes per second at most, 0 for no limit")
+	flag.DurationVar(&o.tick, "tick", 0, "send a small block this often, until standard input ends")
+	flag.BoolVar(&o.idle, "idle", false, "send nothing until standard input ends")
+	flag.Parse()
+	r := newReport(os.Stdout)
+	err := run(o, r)
+	r.end(err)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "stream:", err)
+		os.Exit(1)
+	}
+}
+
+func run(o options, r *report) error {
+	conn, err := connection(o, r)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	r.connected(conn)
+
+	stop := make(chan struct{})
+	if o.tick > 0 || o.idle {
+		go func() {
+			io.Copy(io.Discard, os.Stdin)
+			close(stop)
+		}()
+	}
+	sent := make(chan error, 1)
+	go func() {
+		err := send(conn, o, r, stop)
+		if err == nil {
+			err = conn.CloseWrite()
+		}
+		sent <- err
+	}()
+	err = receive(conn, r)
+	if err != nil {
+		conn.Close() // so that the sender ends, too
+	}
+	return errors.Join(err, <-sent)
+}
+
+func connection(o options, r *report) (*net.TCPConn, error) {
+	if o.dial != "" {
+		c, err := net.Dial(o.network, o.dial)
+		if err != nil {
+			return nil, err
+		}
+		return c.(*net.TCPConn), nil
+	}
+	l, err := net.Listen(o.network, o.listen)
+	if err != nil {
+		return nil, err
+	}
+	defer l.Close()
+	r.listening(l)
+	c, err := l.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return c.(*net.TCPConn), nil
+}
