@@ -1,0 +1,172 @@
+package interpose
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// legHome is where the supervisor's ends of legs live: a random address of
+// 127.0.0.0/8, so that no port of 127.0.0.1 is taken from programs.
+type legHome struct{ v4 netip.Addr }
+
+// address returns the address for a leg of the program's socket fd. An IPv6
+// socket reaches an IPv4 leg by its v4-mapped address, unless it is V6ONLY.
+func (h legHome) address(fd, family int) netip.Addr {
+	if v6only(fd, family) {
+		return netip.IPv6Loopback()
+	}
+	return h.v4
+}
+
+// hold keeps a program's socket in SYN_SENT for as long as the supervisor
+// dials, so that the program sees a connect in progress: the socket connects
+// to a loopback listener whose filter drops every segment.
+//
+// complete ends it as connected, by simultaneous open (RFC 9293, figure 7)
+// from a socket bound to the listener's own address and port; fail ends it as
+// failed. Exactly one of them is called, once.
+type hold struct {
+	program  int // our duplicate of the program's socket
+	listener int
+	addr     netip.AddrPort
+	family   int // of the listener
+	blocking bool
+	reached  chan error // the blocking connect's end
+}
+
+// newHold puts the program's socket on hold. It takes over the descriptor
+// program on success. A blocking socket is connected by a goroutine, since
+// the call lasts until the hold ends.
+func newHold(home legHome, program, family int) (*hold, error) {
+	addr := home.address(program, family)
+	h := &hold{program: program, family: unix.AF_INET, blocking: !nonblocking(program), reached: make(chan error, 1)}
+	if addr.Is6() {
+		h.family = unix.AF_INET6
+	}
+	if err := h.listen(addr); err != nil {
+		return nil, fmt.Errorf("hold socket in SYN_SENT: %w", err)
+	}
+	if err := h.start(family); err != nil {
+		unix.Close(h.listener)
+		return nil, fmt.Errorf("hold socket in SYN_SENT: %w", err)
+	}
+	return h, nil
+}
+
+// start sends the SYN that nobody answers.
+func (h *hold) start(family int) error {
+	if !h.blocking {
+		if err := connect(h.program, h.addr, family); !errors.Is(err, unix.EINPROGRESS) {
+			return fmt.Errorf("connect: %w", err)
+		}
+		return nil
+	}
+	go func() { h.reached <- connect(h.program, h.addr, family) }()
+	for {
+		select {
+		case err := <-h.reached:
+			return fmt.Errorf("connect: %w", err)
+		case <-time.After(100 * time.Microsecond):
+		}
+		if state, err := tcpState(h.program); err != nil || state == tcpSynSent {
+			return err
+		}
+	}
+}
+
+// dropAll is the classic BPF program "return 0": no byte of any segment is
+// accepted, so the listener never answers a SYN.
+var dropAll = [1]unix.SockFilter{{Code: unix.BPF_RET | unix.BPF_K}}
+
+func (h *hold) listen(addr netip.Addr) error {
+	fd, err := h.bound(netip.AddrPortFrom(addr, 0))
+	if err != nil {
+		return err
+	}
+	filter := dropAll
+	prog := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
+	err = unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &prog)
+	if err == nil {
+		err = unix.Listen(fd, 1)
+	}
+	if err != nil {
+		unix.Close(fd)
+		return fmt.Errorf("listen with a dropping filter: %w", err)
+	}
+	h.listener, h.addr = fd, localAddr(fd)
+	return nil
+}
+
+// bound opens a socket at addr that shares its port with others of ours.
+func (h *hold) bound(addr netip.AddrPort) (int, error) {
+	fd, err := streamSocket(h.family, 0)
+	if err != nil {
+		return -1, err
+	}
+	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
+	err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
+	if err == nil {
+		err = unix.Bind(fd, sockaddr(addr, h.family))
+	}
+	if err != nil {
+		unix.Close(fd)
+		return -1, fmt.Errorf("bind %v: %w", addr, err)
+	}
+	return fd, nil
+}
+
+// complete makes the held socket connected and returns the other end.
+func (h *hold) complete() (*net.TCPConn, error) {
+	defer h.release()
+	fd, err := h.bound(h.addr)
+	if err == nil {
+		err = connect(fd, localAddr(h.program), h.family)
+	}
+	if err != nil {
+		if fd >= 0 {
+			unix.Close(fd)
+		}
+		_ = unix.Shutdown(h.program, unix.SHUT_RDWR)
+		return nil, fmt.Errorf("complete held connect: %w", err)
+	}
+	return tcpConn(fd)
+}
+
+// fail ends the hold so that polling programs see an error and a hang-up; the
+// real errno is told when they ask for SO_ERROR.
+func (h *hold) fail() {
+	_ = unix.Shutdown(h.program, unix.SHUT_RDWR)
+	_, _ = unix.GetsockoptInt(h.program, unix.SOL_SOCKET, unix.SO_ERROR)
+	h.release()
+}
+
+// release gives up both descriptors, once no call of ours uses them any more.
+func (h *hold) release() {
+	if h.blocking {
+		<-h.reached
+	}
+	unix.Close(h.listener)
+	unix.Close(h.program)
+}
+
+// tcpConn turns a connected descriptor of ours into a *net.TCPConn.
+func tcpConn(fd int) (*net.TCPConn, error) {
+	f := os.NewFile(uintptr(fd), "tcp")
+	defer f.Close() // FileConn works on a duplicate
+	c, err := net.FileConn(f)
+	if err != nil {
+		return nil, fmt.Errorf("adopt socket: %w", err)
+	}
+	tcp, ok := c.(*net.TCPConn)
+	if !ok {
+		c.Close()
+		return nil, fmt.Errorf("adopt socket: %T is not TCP", c)
+	}
+	return tcp, nil
+}

@@ -1,0 +1,334 @@
+package interpose
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"rock/rocks"
+	"rock/rocks/detect"
+	"rock/rocks/interpose/seccomp"
+	"rock/rocks/interpose/tracee"
+)
+
+// handshakeTime bounds what a peer may take for a part of a handshake.
+const handshakeTime = 10 * time.Second
+
+// Config is what an Interposer works with. Endpoint is required.
+type Config struct {
+	Endpoint *rocks.Endpoint // owns the rocks; closed by the caller
+	Network  rocks.Network   // nil: rocks.System()
+	Cache    *detect.Cache   // verdicts on peers; nil: a new one
+	Rules    *detect.Rules   // nil: none
+	Logger   *slog.Logger    // nil: no log
+}
+
+// Interposer answers the trapped calls of a group's processes and owns their
+// legs and listeners.
+type Interposer struct {
+	endpoint *rocks.Endpoint
+	network  rocks.Network
+	cache    *detect.Cache
+	rules    *detect.Rules
+	log      *slog.Logger
+	calls    *seccomp.Listener
+	home     legHome
+	netns    uint64 // SO_NETNS_COOKIE of the supervisor's network
+	sockets  *sockets
+	waiting  *waiting
+
+	ctx    context.Context // ends when the interposer is closed
+	cancel context.CancelFunc
+	done   chan struct{}  // no process of the group is left
+	work   sync.WaitGroup // dials and everything else that ends with ctx
+	legs   sync.WaitGroup
+}
+
+// Start launches a command under the filter and serves it and its descendants
+// until the last of them has ended. The caller reaps the process.
+func Start(cfg Config, p seccomp.Process) (*Interposer, *os.Process, error) {
+	ip := newInterposer(cfg)
+	ns, err := ownNetns()
+	if err != nil {
+		return nil, nil, err
+	}
+	ip.netns = ns
+	process, calls, err := seccomp.Start(p)
+	if err != nil {
+		return nil, nil, err
+	}
+	ip.serve(calls)
+	return ip, process, nil
+}
+
+func newInterposer(cfg Config) *Interposer {
+	ip := &Interposer{
+		endpoint: cfg.Endpoint, network: cfg.Network, cache: cfg.Cache, rules: cfg.Rules, log: cfg.Logger,
+		home:    legHome{v4: randomLoopback()},
+		sockets: newSockets(),
+		done:    make(chan struct{}),
+	}
+	if ip.network == nil {
+		ip.network = rocks.System()
+	}
+	if ip.cache == nil {
+		ip.cache = detect.NewCache(detect.CacheOptions{})
+	}
+	if ip.log == nil {
+		ip.log = slog.New(slog.DiscardHandler)
+	}
+	ip.ctx, ip.cancel = context.WithCancel(context.Background())
+	return ip
+}
+
+// randomLoopback picks the group's own address, away from the low ones that
+// people configure by hand.
+func randomLoopback() netip.Addr {
+	n := rand.N(uint32(1<<22)) + 1<<23 // 127.128.0.0/10
+	return netip.AddrFrom4([4]byte{127, byte(n >> 16), byte(n >> 8), byte(n)})
+}
+
+// ownNetns returns the cookie of the network namespace that we are in.
+func ownNetns() (uint64, error) {
+	fd, err := streamSocket(unix.AF_INET, 0)
+	if err != nil {
+		return 0, err
+	}
+	defer unix.Close(fd)
+	ns, err := unix.GetsockoptUint64(fd, unix.SOL_SOCKET, unix.SO_NETNS_COOKIE)
+	if err != nil {
+		return 0, fmt.Errorf("identify the network namespace (SO_NETNS_COOKIE, Linux 5.14): %w", err)
+	}
+	return ns, nil
+}
+
+// receivers is how many threads take calls. Most answers take microseconds;
+// what lasts goes to goroutines.
+const receivers = 2
+
+// serve starts the goroutines that take the calls.
+func (ip *Interposer) serve(calls *seccomp.Listener) {
+	ip.calls = calls
+	ip.waiting = newWaiting(calls)
+	var loops sync.WaitGroup
+	loops.Add(receivers)
+	for range receivers {
+		seccomp.Locked(func() {
+			defer loops.Done()
+			ip.receive()
+		})
+	}
+	ip.work.Go(func() { ip.waiting.run(ip.ctx) })
+	ip.work.Go(ip.sweep)
+	ip.work.Go(func() {
+		loops.Wait()
+		close(ip.done)
+	})
+}
+
+func (ip *Interposer) receive() {
+	for {
+		c, err := ip.calls.Receive()
+		if errors.Is(err, seccomp.ErrEnded) || errors.Is(err, seccomp.ErrClosed) {
+			return
+		}
+		if err != nil {
+			ip.log.Error("no more calls received: programs go on as ordinary ones", "error", err)
+			return
+		}
+		ip.answer(c)
+	}
+}
+
+// answer handles one call. Whatever goes wrong in here, the program must not
+// suffer: the kernel executes the call then.
+func (ip *Interposer) answer(c seccomp.Call) {
+	defer func() {
+		if r := recover(); r != nil {
+			ip.log.Error("call left to the kernel", "call", c.Nr, "panic", r)
+			ip.proceed(c)
+		}
+	}()
+	switch c.Nr {
+	case unix.SYS_CONNECT:
+		ip.connect(c)
+	case unix.SYS_BIND:
+		ip.bind(c)
+	case unix.SYS_LISTEN:
+		ip.listen(c)
+	case unix.SYS_ACCEPT:
+		ip.accept(c, 0)
+	case unix.SYS_ACCEPT4:
+		ip.accept(c, int(int32(c.Args[acceptFlags])))
+	case unix.SYS_GETSOCKNAME:
+		ip.getsockname(c)
+	case unix.SYS_GETPEERNAME:
+		ip.getpeername(c)
+	case unix.SYS_GETSOCKOPT:
+		ip.getsockopt(c)
+	default:
+		ip.proceed(c)
+	}
+}
+
+func (ip *Interposer) proceed(c seccomp.Call)                 { ip.told(c, ip.calls.Continue(c)) }
+func (ip *Interposer) succeed(c seccomp.Call, val int64)      { ip.told(c, ip.calls.Return(c, val)) }
+func (ip *Interposer) fail(c seccomp.Call, err syscall.Errno) { ip.told(c, ip.calls.Fail(c, err)) }
+
+// told notes an answer that did not arrive. That the call is gone is normal:
+// its task was killed.
+func (ip *Interposer) told(c seccomp.Call, err error) {
+	if err != nil && !errors.Is(err, seccomp.ErrGone) {
+		ip.log.Warn("call not answered", "call", c.Nr, "task", c.TID, "error", err)
+	}
+}
+
+// listen answers listen(2): the program's socket goes public, a private
+// listener takes its place.
+func (ip *Interposer) listen(c seccomp.Call) {
+	fd := int(int32(c.Args[0]))
+	dup, err := tracee.GetFD(c.TID, fd)
+	if err != nil {
+		ip.proceed(c)
+		return
+	}
+	if !ip.listenSocket(c, fd, dup) {
+		unix.Close(dup)
+		ip.proceed(c)
+	}
+}
+
+// listenSocket takes the listen over, and the descriptor dup with it; or
+// returns false, to leave it to the kernel.
+func (ip *Interposer) listenSocket(c seccomp.Call, fd, dup int) bool {
+	family, tcp := tcpFamily(dup)
+	if !tcp || ip.listenerOf(dup) != nil || !ip.reachesLegs(dup, family) {
+		return false
+	}
+	if state, err := tcpState(dup); err != nil || state != tcpClosed {
+		return false
+	}
+	if ip.rules != nil && ip.rules.Match(localAddr(dup)) == detect.Forbid {
+		return false
+	}
+	cloexec, err := tracee.CloseOnExec(c.TID, fd)
+	if err != nil {
+		return false
+	}
+	l, private, err := newListener(ip, dup, family, int(int32(c.Args[1])))
+	var own *listenError
+	if errors.As(err, &own) {
+		unix.Close(dup)
+		ip.fail(c, errnoOf(own, unix.EADDRINUSE))
+		return true
+	}
+	if err != nil {
+		ip.log.Warn("listener left ordinary", "error", err)
+		return false
+	}
+	defer unix.Close(private)
+	ip.sockets.putListener(l)
+	if err := ip.calls.SetFD(c, private, fd, cloexec); err != nil {
+		ip.log.Warn("listener left ordinary", "address", l.publicAddr, "error", err)
+		l.close() // closes our duplicate; the program's own socket listens by itself
+		ip.proceed(c)
+		return true
+	}
+	ip.log.Debug("listening", "address", l.publicAddr, "private", l.private)
+	l.start()
+	ip.succeed(c, 0)
+	return true
+}
+
+// bind looks, before the kernel executes bind(2), whether the port is one that
+// the program has just stopped listening on.
+func (ip *Interposer) bind(c seccomp.Call) {
+	addr, _, err := tracee.Sockaddr(c.TID, c.Args[1], c.Args[2])
+	if err == nil && addr.Port() != 0 {
+		for _, l := range ip.sockets.allListeners() {
+			if l.publicAddr.Port() == addr.Port() && l.abandoned() {
+				l.close()
+			}
+		}
+	}
+	ip.proceed(c)
+}
+
+// sweep closes public listeners that no process of the group listens on any
+// more. The kernel tells only privileged listeners of closed sockets.
+func (ip *Interposer) sweep() {
+	if !diagWorks() {
+		ip.log.Warn("closed listeners are noticed at the end of the group only: the kernel has no inet_diag")
+		return
+	}
+	const every = 100 * time.Millisecond
+	for {
+		select {
+		case <-time.After(every):
+		case <-ip.ctx.Done():
+			return
+		}
+		for _, l := range ip.sockets.allListeners() {
+			if l.abandoned() {
+				ip.log.Debug("listener closed", "address", l.publicAddr)
+				l.close()
+			}
+		}
+	}
+}
+
+// carry starts the leg between the program's socket and what carries it.
+func (ip *Interposer) carry(inner *net.TCPConn, outer carrier, s *socket) {
+	l := &leg{inner: inner, outer: outer, log: ip.log, stop: ip.done, onEnded: func() { ip.sockets.forget(s) }}
+	ip.legs.Go(l.run)
+}
+
+// Done is closed when no process of the group is left.
+func (ip *Interposer) Done() <-chan struct{} { return ip.done }
+
+// ListenerFile returns a duplicate of the notification descriptor, for a
+// process that answers in our place should we die.
+func (ip *Interposer) ListenerFile() (*os.File, error) { return ip.calls.File() }
+
+// Close ends the interposer, after Done or to abandon the group. It waits until
+// what the programs have sent is delivered, or ctx ends, and then for all of its
+// goroutines. The rocks' endpoint stays open.
+func (ip *Interposer) Close(ctx context.Context) error {
+	for _, l := range ip.sockets.allListeners() {
+		l.close()
+	}
+	err := waitFor(ctx, &ip.legs)
+	if err == nil {
+		err = ip.endpoint.Flush(ctx)
+	}
+	ip.cancel()
+	if closeErr := ip.calls.Close(); err == nil {
+		err = closeErr
+	}
+	ip.work.Wait()
+	if err != nil {
+		return fmt.Errorf("close interposer: %w", err)
+	}
+	return nil
+}
+
+func waitFor(ctx context.Context, wg *sync.WaitGroup) error {
+	done := make(chan struct{})
+	go func() { wg.Wait(); close(done) }()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait for connections to be delivered: %w", ctx.Err())
+	}
+}

@@ -1,0 +1,198 @@
+package interpose
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// carrier takes a leg's bytes to the peer and back: a rock, or an ordinary
+// connection that the supervisor had to make itself.
+type carrier interface {
+	io.ReaderFrom
+	io.WriterTo
+	CloseWrite() error // FIN, after all that was written
+	Reset() error      // RST
+	Close() error      // as close(2): what was written is still delivered
+	LocalAddr() net.Addr
+	RemoteAddr() net.Addr
+}
+
+// ordinary is a plain TCP connection as a carrier.
+type ordinary struct{ *net.TCPConn }
+
+// Reset closes the connection with RST.
+func (o ordinary) Reset() error {
+	_ = o.SetLinger(0)
+	return o.Close()
+}
+
+// leg joins the supervisor's end of a loopback connection, whose other end is
+// the program's own socket, with a carrier. Ends and errors cross it as they
+// are: FIN as FIN, RST as RST, in each direction by itself.
+type leg struct {
+	inner   *net.TCPConn
+	outer   carrier
+	log     *slog.Logger
+	stop    chan struct{} // closed when no process of the group is left
+	onEnded func()
+}
+
+// connectLeg connects the program's own socket, blocked in a trapped call and
+// unconnected, to the supervisor and returns the supervisor's end.
+func connectLeg(home legHome, program, family int) (*net.TCPConn, error) {
+	ours := unix.AF_INET
+	addr := home.address(program, family)
+	if addr.Is6() {
+		ours = unix.AF_INET6
+	}
+	fd, err := listenLoopback(ours, addr)
+	if err != nil {
+		return nil, fmt.Errorf("open leg: %w", err)
+	}
+	defer unix.Close(fd)
+	if err := connectOwn(program, localAddr(fd), family); err != nil {
+		return nil, fmt.Errorf("open leg: connect the program's socket: %w", err)
+	}
+	want := localAddr(program)
+	for {
+		end, sa, err := unix.Accept4(fd, unix.SOCK_CLOEXEC)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("open leg: accept: %w", err)
+		}
+		if addrOf(sa) == want {
+			return tcpConn(end)
+		}
+		unix.Close(end) // somebody else's: not a leg
+	}
+}
+
+// connectOwn connects over loopback, where the handshake is over before a
+// non-blocking call has returned.
+func connectOwn(fd int, addr netip.AddrPort, family int) error {
+	err := connect(fd, addr, family)
+	if errors.Is(err, unix.EINPROGRESS) {
+		return awaitConnected(fd)
+	}
+	return err
+}
+
+func listenLoopback(family int, addr netip.Addr) (int, error) {
+	fd, err := streamSocket(family, 0)
+	if err != nil {
+		return -1, err
+	}
+	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1) // over TIME_WAIT of older legs
+	if err := unix.Bind(fd, sockaddr(netip.AddrPortFrom(addr, 0), family)); err != nil {
+		unix.Close(fd)
+		return -1, fmt.Errorf("bind %v: %w", addr, err)
+	}
+	if err := unix.Listen(fd, 16); err != nil {
+		unix.Close(fd)
+		return -1, fmt.Errorf("listen on %v: %w", addr, err)
+	}
+	return fd, nil
+}
+
+// run carries bytes both ways until both directions have ended, then closes
+// both sides. It is the goroutine that owns the leg.
+func (l *leg) run() {
+	defer l.onEnded()
+	// Urgent bytes arrive in line: their mark is lost, they are not.
+	if raw, err := l.inner.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) {
+			_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_OOBINLINE, 1)
+		})
+	}
+	left := make(chan struct{}) // the program's bytes have ended in order
+	var both sync.WaitGroup
+	both.Go(func() { l.toPeer(left) })
+	both.Go(func() { l.toProgram(left) })
+	both.Wait()
+	_ = l.inner.Close()
+	_ = l.outer.Close()
+}
+
+// toPeer carries what the program sends.
+func (l *leg) toPeer(left chan<- struct{}) {
+	in := &watched{Conn: l.inner}
+	_, err := l.outer.ReadFrom(in)
+	switch {
+	case err == nil:
+		_ = l.outer.CloseWrite()
+		close(left)
+		l.awaitClose()
+	case in.err != nil: // the program closed with RST
+		l.log.Debug("program reset its connection", "error", in.err)
+		_ = l.outer.Reset()
+	default:
+		l.log.Debug("carrier took no more bytes", "error", err)
+		l.resetProgram()
+	}
+}
+
+// awaitClose waits after the program's FIN until its socket is closed, not
+// only shut down, and then closes the carrier as well: nobody will read what
+// the peer still sends, and the peer must learn that as it would over TCP.
+func (l *leg) awaitClose() {
+	if awaitOrphan(l.inner.RemoteAddr(), l.inner.LocalAddr(), l.stop) {
+		_ = l.outer.Close()
+	}
+}
+
+// toProgram carries what the peer sends.
+func (l *leg) toProgram(left <-chan struct{}) {
+	out := &watched{Conn: l.inner}
+	_, err := l.outer.WriteTo(out)
+	switch {
+	case err == nil:
+		_ = l.inner.CloseWrite()
+	case out.err != nil: // the program does not read any more
+		select {
+		case <-left:
+			_ = l.outer.Close() // what it sent before is still delivered
+		default:
+			_ = l.outer.Reset()
+		}
+	default:
+		l.log.Debug("carrier ended", "error", err)
+		l.resetProgram()
+	}
+}
+
+// resetProgram makes the program see ECONNRESET, in both directions.
+func (l *leg) resetProgram() {
+	_ = l.inner.SetLinger(0)
+	_ = l.inner.Close()
+}
+
+// watched remembers whether an error of a copy came from the leg.
+type watched struct {
+	net.Conn
+	err error
+}
+
+func (w *watched) Read(b []byte) (int, error) {
+	n, err := w.Conn.Read(b)
+	if err != nil && err != io.EOF {
+		w.err = err
+	}
+	return n, err
+}
+
+func (w *watched) Write(b []byte) (int, error) {
+	n, err := w.Conn.Write(b)
+	if err != nil {
+		w.err = err
+	}
+	return n, err
+}

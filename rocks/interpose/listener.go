@@ -1,0 +1,314 @@
+package interpose
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"rock/rocks"
+	"rock/rocks/detect"
+)
+
+// listener stands for one listening socket of the program. The program's own
+// socket, bound to the public address, is kept by the supervisor; the program
+// has a private loopback listener in its place.
+//
+// Each delivery rings the private listener with a connection of its own, the
+// doorbell, so that poll, select and epoll in the program, also exclusive and
+// edge-triggered ones, see exactly what they would see of the kernel's accept
+// queue. For a rock the doorbell is the leg itself; for an ordinary
+// connection it is thrown away and the raw socket is handed over.
+type listener struct {
+	ip     *Interposer
+	family int
+
+	public        *os.File // the program's own bound socket
+	publicAddr    netip.AddrPort
+	publicCookie  uint64
+	private       netip.AddrPort
+	privateCookie uint64
+	held          *detect.Held
+	line          chan *delivery // to be rung for
+	room          chan struct{}  // one token for each doorbell that waits, up to the backlog
+	closed        chan struct{}
+	closeOnce     sync.Once
+	work          sync.WaitGroup // serve, usher and those that watch held connections
+
+	mu      sync.Mutex // guards the fields below, and the private accept queue
+	waiting map[netip.AddrPort]*delivery
+	callers []*heldAccept
+}
+
+// delivery is a connection on its way into accept.
+type delivery struct {
+	remote netip.AddrPort
+	rock   *rocks.Conn // nil for an ordinary connection
+	sock   *socket     // of a rock: how the leg is shown
+	fd     int         // the socket to hand over; -1 while it is the doorbell itself
+	bell   int         // our end of a doorbell that is only that; -1 if none
+}
+
+// discard gives a delivery up as the kernel does with connections that nobody
+// accepted: by RST.
+func (d *delivery) discard() {
+	if d.fd >= 0 {
+		resetOnClose(d.fd)
+		unix.Close(d.fd)
+	}
+	if d.bell >= 0 {
+		unix.Close(d.bell)
+	}
+	if d.rock != nil && d.sock == nil {
+		_ = d.rock.Reset() // one with a leg is reset through that
+	}
+}
+
+// newListener takes over public, a duplicate of the program's bound socket,
+// makes it listen and returns with it the descriptor of the private listener
+// that is to take its place. An error of the kernel's listen comes as it is.
+func newListener(ip *Interposer, public, family, backlog int) (l *listener, private int, err error) {
+	private, err = newPrivate(ip.home, public, family, backlog)
+	if err != nil {
+		return nil, -1, err
+	}
+	_ = unix.SetsockoptInt(public, unix.IPPROTO_TCP, unix.TCP_SAVE_SYN, 1)
+	wasNonblocking := nonblocking(public)
+	if err := unix.Listen(public, backlog); err != nil {
+		unix.Close(private)
+		return nil, -1, &listenError{err}
+	}
+	l = &listener{
+		ip: ip, family: family,
+		publicAddr: localAddr(public), private: localAddr(private),
+		held:    detect.NewHeld(detect.HeldOptions{}),
+		line:    make(chan *delivery, room(-1)),
+		room:    make(chan struct{}, room(backlog)),
+		closed:  make(chan struct{}),
+		waiting: map[netip.AddrPort]*delivery{},
+	}
+	if l.publicCookie, err = cookie(public); err == nil {
+		l.privateCookie, err = cookie(private)
+	}
+	if err == nil {
+		err = errors.Join(setNonblocking(private, wasNonblocking), setNonblocking(public, true))
+	}
+	if err != nil {
+		unix.Close(private)
+		return nil, -1, fmt.Errorf("prepare listener: %w", err)
+	}
+	l.public = os.NewFile(uintptr(public), "public listener")
+	return l, private, nil
+}
+
+// listenError is the program's own error from listen(2).
+type listenError struct{ error }
+
+func (e *listenError) Unwrap() error { return e.error }
+
+// room is how many deliveries may wait: what the kernel would queue.
+func room(backlog int) int {
+	const somaxconn = 4096
+	if backlog < 0 || backlog > somaxconn {
+		return somaxconn
+	}
+	return max(backlog, 1)
+}
+
+// newPrivate opens the private listener, with the program's options on it, for
+// accepted connections to inherit.
+func newPrivate(home legHome, public, family, backlog int) (int, error) {
+	fd, err := streamSocket(family, 0)
+	if err != nil {
+		return -1, err
+	}
+	copyOptions(public, fd, family)
+	// Lets the port be told from one that only accepted connections still use.
+	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
+	addr := netip.AddrPortFrom(home.address(public, family), 0)
+	if err := unix.Bind(fd, sockaddr(addr, family)); err != nil {
+		unix.Close(fd)
+		return -1, fmt.Errorf("bind private listener to %v: %w", addr, err)
+	}
+	if err := unix.Listen(fd, room(backlog)+8); err != nil {
+		unix.Close(fd)
+		return -1, fmt.Errorf("listen on private listener: %w", err)
+	}
+	return fd, nil
+}
+
+// serve accepts on the public socket until the listener is closed. It is the
+// goroutine that owns the public socket.
+func (l *listener) serve() {
+	for {
+		fd, remote, err := l.acceptPublic()
+		if errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) || errors.Is(err, unix.ENOBUFS) {
+			l.ip.log.Warn("cannot accept", "address", l.publicAddr, "error", err)
+			time.Sleep(50 * time.Millisecond) // as servers do: the queue waits in the kernel
+			continue
+		}
+		if err != nil {
+			l.ip.log.Debug("public listener ended", "address", l.publicAddr, "error", err)
+			return
+		}
+		l.admit(fd, remote)
+	}
+}
+
+// acceptPublic waits for the next connection from outside.
+func (l *listener) acceptPublic() (fd int, remote netip.AddrPort, err error) {
+	raw, err := l.public.SyscallConn()
+	if err != nil {
+		return -1, netip.AddrPort{}, err
+	}
+	var sa unix.Sockaddr
+	waitErr := raw.Read(func(s uintptr) bool {
+		for {
+			fd, sa, err = unix.Accept4(int(s), unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK)
+			switch err {
+			case unix.EINTR, unix.ECONNABORTED:
+				continue
+			}
+			return err != unix.EAGAIN
+		}
+	})
+	if err = errors.Join(waitErr, err); err != nil {
+		return -1, netip.AddrPort{}, err
+	}
+	return fd, addrOf(sa), nil
+}
+
+// enqueue puts a connection in the line for the program.
+func (l *listener) enqueue(d *delivery) {
+	select {
+	case l.line <- d:
+	case <-l.closed:
+		d.discard()
+	}
+}
+
+// usher rings for one connection after the other, never for more than the
+// program's backlog at once.
+func (l *listener) usher() {
+	for {
+		var d *delivery
+		select {
+		case d = <-l.line:
+		case <-l.closed:
+			return
+		}
+		select {
+		case l.room <- struct{}{}:
+		case <-l.closed:
+			d.discard()
+			return
+		}
+		if err := l.deliver(d); err != nil {
+			l.ip.log.Debug("connection not delivered", "address", l.publicAddr, "error", err)
+			d.discard()
+			<-l.room
+		}
+	}
+}
+
+// deliver rings for d. The doorbell of a rock becomes its leg at once, so that
+// the peer's bytes wait for the program as they would in a kernel's queue.
+func (l *listener) deliver(d *delivery) error {
+	if d.rock != nil && d.sock == nil {
+		d.sock = newSocket(0, l.family, d.remote)
+		d.sock.settle(addrPortOf(d.rock.LocalAddr()), d.remote, 0)
+	}
+	bell, err := l.ring(d)
+	if err != nil {
+		return err
+	}
+	if d.fd < 0 {
+		inner, err := tcpConn(bell)
+		if err != nil {
+			return err
+		}
+		l.ip.carry(inner, d.rock, d.sock)
+	} else {
+		l.mu.Lock()
+		if l.waiting[localAddr(bell)] == d {
+			d.bell = bell
+		} else {
+			unix.Close(bell) // taken already
+		}
+		l.mu.Unlock()
+	}
+	l.answerCallers()
+	return nil
+}
+
+// ring connects to the private listener and files d under the connection's
+// address, before anybody can accept it.
+func (l *listener) ring(d *delivery) (int, error) {
+	family := unix.AF_INET
+	if l.private.Addr().Is6() {
+		family = unix.AF_INET6
+	}
+	fd, err := streamSocket(family, unix.SOCK_NONBLOCK)
+	if err != nil {
+		return -1, err
+	}
+	l.mu.Lock()
+	err = connect(fd, l.private, family)
+	if err == nil || errors.Is(err, unix.EINPROGRESS) {
+		l.waiting[localAddr(fd)] = d
+	}
+	l.mu.Unlock()
+	if errors.Is(err, unix.EINPROGRESS) {
+		err = awaitConnected(fd)
+	}
+	if err != nil {
+		l.mu.Lock()
+		delete(l.waiting, localAddr(fd))
+		l.mu.Unlock()
+		unix.Close(fd)
+		return -1, fmt.Errorf("ring private listener %v: %w", l.private, err)
+	}
+	return fd, nil
+}
+
+// start begins to accept from outside.
+func (l *listener) start() {
+	l.work.Go(l.serve)
+	l.work.Go(l.usher)
+}
+
+// close ends the listener once the program has closed its own, and waits for
+// all that was started.
+func (l *listener) close() {
+	l.closeOnce.Do(func() {
+		l.ip.sockets.forgetListener(l)
+		close(l.closed)
+		l.public.Close()
+		l.mu.Lock()
+		left := l.waiting
+		l.waiting = map[netip.AddrPort]*delivery{}
+		l.mu.Unlock()
+		for _, d := range left {
+			d.discard()
+		}
+	})
+	l.work.Wait()
+	for {
+		select {
+		case d := <-l.line:
+			d.discard()
+		default:
+			return
+		}
+	}
+}
+
+// abandoned reports whether no process has the private listener open.
+func (l *listener) abandoned() bool {
+	inode, err := socketInode(l.private, netip.AddrPort{})
+	return errors.Is(err, errNoSocket) || err == nil && inode == 0
+}
