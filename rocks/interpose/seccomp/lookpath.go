@@ -44,8 +44,8 @@ func searchPath(env []string) string {
 	if env == nil {
 		env = os.Environ()
 	}
-	for i := len(env) - 1; i >= 0; i-- { // the last one wins, as in os/exec
-		if v, ok := strings.CutPrefix(env[i], "PATH="); ok {
+	for _, e := range env { // the first one counts, as for getenv(3)
+		if v, ok := strings.CutPrefix(e, "PATH="); ok {
 			return v
 		}
 	}
