@@ -15,7 +15,11 @@ import (
 	"rock/rocks/interpose/seccomptest"
 )
 
+// startMask is the signal mask that the tests were started with.
+var startMask string
+
 func TestMain(m *testing.M) {
+	startMask = ownMask()
 	seccomptest.Main(m, map[string]func(){
 		"calls":   progCalls,
 		"accepts": progAccepts,
@@ -120,12 +124,14 @@ func progState() {
 		}
 	}
 	fmt.Println("pgid", unix.Getpgrp() == unix.Getpid())
+	fds := "fds"
 	for fd := range 256 {
 		flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
 		if err == nil && flags&unix.FD_CLOEXEC == 0 { // ours close on exec
-			fmt.Println("fd", fd)
+			fds += fmt.Sprint(" ", fd)
 		}
 	}
+	fmt.Println(fds)
 }
 
 // progDenied tries what the filter itself refuses.

@@ -23,8 +23,9 @@ type Process struct {
 }
 
 // Start starts p under the filter. The command begins with the signal mask that
-// this process was started with and inherits no descriptor of ours. Its calls
-// wait until somebody receives from the listener.
+// this process was started with and inherits no descriptor but Files, and those
+// that this process inherited itself without close-on-exec. Its calls wait until
+// somebody receives from the listener.
 //
 // A command that cannot be executed gives an *[ExecError] (ErrNotFound or
 // ErrNotExecutable), a machine that does not allow interposition an *[Error].

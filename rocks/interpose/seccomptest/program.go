@@ -60,10 +60,14 @@ func Binary() string { return "/proc/self/exe" }
 
 // Command returns the process that is the named program. Its standard error is the test's.
 func Command(program string, args ...string) seccomp.Process {
+	env := []string{
+		envProgram + "=" + program,
+		"GORACE=atexit_sleep_ms=0", // the race detector would hold up every exit for a second
+	}
 	return seccomp.Process{
 		Path: Binary(),
 		Args: append([]string{program}, args...),
-		Env:  append([]string{envProgram + "=" + program}, os.Environ()...), // the first one counts
+		Env:  append(env, os.Environ()...), // the first one counts
 	}
 }
 
