@@ -3,128 +3,160 @@ package rocks
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
+	"sync"
 	"time"
 
 	"rock/rocks/wire"
 )
 
-var errStub = errors.New("not written yet")
+const (
+	maxHandshakes = 256 // unauthenticated handshakes at once
+	maxDials      = 512 // attempts to resume at once
+)
 
-// Endpoint owns rocks.
-type Endpoint struct{}
+// rockKey names an end of a rock. The role is part of it since both ends may live in one Endpoint.
+type rockKey struct {
+	id   wire.ID
+	role wire.Role
+}
 
-// NewEndpoint opens the resume listener and starts the watcher.
+// Endpoint owns a set of rocks: it makes them, listens for peers that resume them, and watches the
+// network for them. Its methods may be called concurrently.
+type Endpoint struct {
+	cfg      Config
+	log      *slog.Logger
+	instance wire.Instance
+	start    time.Time // zero of the times that links keep
+	resume   net.Listener
+	ctx      context.Context // done when the Endpoint closes
+	cancel   context.CancelFunc
+	work     sync.WaitGroup // everything that runs for the Endpoint
+	slots    chan struct{}  // one per handshake under way
+	attempts chan struct{}  // one per attempt to resume
+
+	mu        sync.Mutex // below Conn.mu
+	rocks     map[rockKey]*Conn
+	graves    graveyard
+	listeners map[*Listener]struct{}
+	own       wire.Addresses
+	closed    bool
+}
+
+// NewEndpoint returns an Endpoint that listens for resumes on Config.ResumeAddr and follows changes of the
+// network. Close it to free what it holds.
 func NewEndpoint(cfg Config) (*Endpoint, error) {
-	_, err := cfg.withDefaults()
-	_ = err
-	return nil, errStub
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	e := &Endpoint{
+		cfg: cfg, log: cfg.Logger, instance: wire.NewInstance(), start: time.Now(),
+		slots: make(chan struct{}, maxHandshakes), attempts: make(chan struct{}, maxDials),
+		rocks: make(map[rockKey]*Conn), listeners: make(map[*Listener]struct{}),
+	}
+	e.ctx, e.cancel = context.WithCancel(context.Background())
+	e.resume, err = cfg.Network.Listen(e.ctx, cfg.ResumeAddr)
+	if err != nil {
+		e.cancel()
+		return nil, fmt.Errorf("listen for resumes on %v: %w", cfg.ResumeAddr, err)
+	}
+	changes, err := cfg.Network.Watch(e.ctx)
+	if err != nil {
+		e.resume.Close()
+		e.cancel()
+		return nil, fmt.Errorf("watch the network: %w", err)
+	}
+	e.refreshAddrs()
+	e.work.Go(func() { e.watch(changes) })
+	e.work.Go(func() { e.serve(e.resume, nil) })
+	return e, nil
 }
 
-// Dial connects a new rock; ErrOrdinary if the peer has no rocks.
-func (e *Endpoint) Dial(ctx context.Context, network, address string) (*Conn, error) {
-	return nil, errStub
+// Announcement is what to answer a probe with. held says that a marked connection from the prober's
+// address is being held back.
+func (e *Endpoint) Announcement(held bool) wire.Announcement {
+	return wire.Announcement{Versions: wire.Supported(), Instance: e.instance, Held: held}
 }
 
-// DialOn makes a rock on an already connected, announced connection, which it then owns.
-func (e *Endpoint) DialOn(ctx context.Context, nc net.Conn, announced wire.Announcement) (*Conn, error) {
-	return nil, errStub
+// ResumeAddr returns the address of the resume listener.
+func (e *Endpoint) ResumeAddr() netip.AddrPort { return addrPort(e.resume.Addr()) }
+
+// register makes c known under its key.
+func (e *Endpoint) register(c *Conn) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return ErrEndpointClosed
+	}
+	if e.rocks[c.key()] != nil {
+		return fmt.Errorf("rock %v: %w", c.id, errExists)
+	}
+	e.rocks[c.key()] = c
+	return nil
 }
 
-// Listen returns a listener of rocks only.
-func (e *Endpoint) Listen(ctx context.Context, network, address string) (*Listener, error) {
-	return nil, errStub
+var errExists = errors.New("its end is here already")
+
+// forget takes a closed Conn out of the table, and buries it if its peer may ask for it.
+func (e *Endpoint) forget(c *Conn) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.rocks[c.key()] != c {
+		return
+	}
+	delete(e.rocks, c.key())
+	if c.leavesGraveLocked() {
+		e.graves.bury(c.key(), c.keys, time.Now())
+	}
 }
 
-// Accept takes a connection whose next bytes start with the magic.
-func (e *Endpoint) Accept(ctx context.Context, nc net.Conn) (*Conn, error) { return nil, errStub }
-
-// Announcement is what to answer a probe with.
-func (e *Endpoint) Announcement(held bool) wire.Announcement { return wire.Announcement{} }
-
-// Resume continues a rock from its State.
-func (e *Endpoint) Resume(ctx context.Context, st *State) (*Conn, error) { return nil, errStub }
-
-// Conns lists the rocks.
-func (e *Endpoint) Conns() []Info { return nil }
-
-// NetworkChanged checks all links now and retries all suspended ones now.
-func (e *Endpoint) NetworkChanged() {}
-
-// Flush waits until every rock closed by the program has delivered its flight log.
-func (e *Endpoint) Flush(ctx context.Context) error { return errStub }
-
-// Close ends all.
-func (e *Endpoint) Close() error { return nil }
-
-// Listener is a net.Listener of rocks.
-type Listener struct{}
-
-// Accept waits for the next rock.
-func (l *Listener) Accept() (net.Conn, error) { return nil, errStub }
-
-// Close stops listening.
-func (l *Listener) Close() error { return nil }
-
-// Addr returns the address listened on.
-func (l *Listener) Addr() net.Addr { return nil }
-
-// Info describes a rock at one moment.
-type Info struct {
-	ID            wire.ID
-	State         string // connecting, established, suspended or closed
-	Local, Remote netip.AddrPort
-	Role          wire.Role
-	Epoch         uint32
-	InFlight      int
-	Since         time.Time
-	LastError     string
+// find returns the rock with the given key, or its grave, or nothing.
+func (e *Endpoint) find(key rockKey) (*Conn, *grave) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if c := e.rocks[key]; c != nil {
+		return c, nil
+	}
+	return nil, e.graves.find(key, time.Now())
 }
 
-// Conn is one end of a rock.
-type Conn struct{}
+// conns returns all rocks.
+func (e *Endpoint) conns() []*Conn {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	list := make([]*Conn, 0, len(e.rocks))
+	for _, c := range e.rocks {
+		list = append(list, c)
+	}
+	return list
+}
 
-// ID returns the id of the rock.
-func (c *Conn) ID() wire.ID { return wire.ID{} }
+// Conns describes all rocks, oldest state first. Those that their program has closed are
+// among them until everything is delivered.
+func (e *Endpoint) Conns() []Info {
+	var list []Info
+	for _, c := range e.conns() {
+		list = append(list, c.Info())
+	}
+	slices.SortFunc(list, func(a, b Info) int { return a.Since.Compare(b.Since) })
+	return list
+}
 
-// Info describes the rock now.
-func (c *Conn) Info() Info { return Info{} }
+// hold counts something that Close waits for until release. It reports false when the Endpoint
+// is closed.
+func (e *Endpoint) hold() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return false
+	}
+	e.work.Add(1)
+	return true
+}
 
-// Read reads.
-func (c *Conn) Read(p []byte) (int, error) { return 0, errStub }
-
-// Write writes.
-func (c *Conn) Write(p []byte) (int, error) { return 0, errStub }
-
-// Close closes orderly.
-func (c *Conn) Close() error { return errStub }
-
-// LocalAddr returns the local address.
-func (c *Conn) LocalAddr() net.Addr { return nil }
-
-// RemoteAddr returns the remote address.
-func (c *Conn) RemoteAddr() net.Addr { return nil }
-
-// SetDeadline sets both deadlines.
-func (c *Conn) SetDeadline(t time.Time) error { return errStub }
-
-// SetReadDeadline sets the read deadline.
-func (c *Conn) SetReadDeadline(t time.Time) error { return errStub }
-
-// SetWriteDeadline sets the write deadline.
-func (c *Conn) SetWriteDeadline(t time.Time) error { return errStub }
-
-// CloseWrite sends FIN after all written bytes.
-func (c *Conn) CloseWrite() error { return errStub }
-
-// CloseRead discards further input.
-func (c *Conn) CloseRead() error { return errStub }
-
-// Reset ends the rock; the peer's program sees ECONNRESET.
-func (c *Conn) Reset() error { return errStub }
-
-// Export detaches the rock.
-func (c *Conn) Export(ctx context.Context) (*State, error) { return nil, errStub }
-
-var _ net.Conn = (*Conn)(nil)
+func (e *Endpoint) release() { e.work.Done() }

@@ -1,0 +1,86 @@
+package rocks
+
+import (
+	"net"
+	"net/netip"
+	"slices"
+
+	"rock/rocks/wire"
+)
+
+// offer is what a handshake has agreed on.
+type offer struct {
+	generation  uint64           // of the link
+	received    uint64           // what the peer has of our stream, FIN included
+	granted     uint64           // what we have told the peer that it may send
+	credit      uint64           // what the peer has told us that we may send
+	epoch       uint32           // of the peer
+	incarnation wire.Incarnation // of the peer
+	addrs       wire.Addresses   // of the peer
+	preface     []byte           // what to say first
+}
+
+// adoptLocked makes nc the link of the rock, in place of one that it may have. If it fails, nc still
+// belongs to the caller.
+func (c *Conn) adoptLocked(nc net.Conn, o offer) error {
+	if c.phase == closed {
+		return net.ErrClosed
+	}
+	if c.exporting {
+		return errNotWanted
+	}
+	old := c.link
+	c.generation = o.generation
+	c.peerEpoch, c.peerIncarnation = o.epoch, o.incarnation
+	c.observed = addrPort(nc.RemoteAddr()).Addr()
+	c.setPeersLocked(o.addrs)
+	c.granted, c.credit = max(c.granted, o.granted), o.credit
+	if c.reset == wire.ResetDone {
+		c.ackedLocked(o.received)
+	}
+	l := newLinkLocked(c, nc, o.preface)
+	if !l.startLocked() {
+		c.ended = l.after
+		return ErrEndpointClosed
+	}
+	c.link = l
+	if old != nil {
+		old.stopLocked()
+		return nil
+	}
+	c.moveLocked(established, nil)
+	return nil
+}
+
+// setPeersLocked takes note of where the peer says that it can be dialled.
+func (c *Conn) setPeersLocked(a wire.Addresses) {
+	c.peerPort, c.peers = a.Port, nil
+	if a.Port == 0 {
+		return
+	}
+	for _, ip := range a.Addrs {
+		c.peers = append(c.peers, netip.AddrPortFrom(ip, a.Port))
+	}
+}
+
+// candidatesLocked returns where to look for the peer, best first and without repetition: the address
+// that the rock was first connected to, which firewalls let pass; where the peer's last link
+// came from; what the peer says. Only a client can use the first: at a server it is its own.
+func (c *Conn) candidatesLocked() []netip.AddrPort {
+	var list []netip.AddrPort
+	add := func(a netip.AddrPort) {
+		if a.IsValid() && a.Port() != 0 && !a.Addr().IsUnspecified() && !slices.Contains(list, a) {
+			list = append(list, a)
+		}
+	}
+	if c.role == wire.RoleClient {
+		add(c.dialed)
+	}
+	if c.observed.IsValid() {
+		add(netip.AddrPortFrom(c.observed, c.peerPort))
+	}
+	for _, a := range c.peers {
+		add(a)
+	}
+	return list[:min(len(list), MaxPeers)]
+}

@@ -1,0 +1,156 @@
+package rocks
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+
+	"rock/rocks/auth"
+	"rock/rocks/flight"
+	"rock/rocks/wire"
+)
+
+// Export takes the rock out of the Conn without telling the peer, for which the link is simply
+// lost. The State holds everything to go on with it, here or elsewhere; nothing is drained outside the
+// Conn, so bytes that a ReadFrom or WriteTo holds at that moment are lost: stop them
+// before. The Conn is closed; its methods return ErrExported. It blocks until the link is closed. If
+// ctx is done before, or the rock has ended, it returns an error; in the first case nothing has changed
+// but that the rock is suspended for a moment.
+func (c *Conn) Export(ctx context.Context) (*State, error) {
+	c.mu.Lock()
+	if err := c.exportableLocked(); err != nil {
+		c.mu.Unlock()
+		return nil, err
+	}
+	c.exporting = true
+	if c.phase == established {
+		c.moveLocked(suspended, errExporting)
+	}
+	c.redial.stopLocked()
+	ended := c.ended
+	c.mu.Unlock()
+
+	var cause error
+	select {
+	case <-ended:
+	case <-ctx.Done():
+		cause = context.Cause(ctx)
+	}
+
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.exporting = false
+	if cause == nil && c.phase != suspended {
+		cause = fmt.Errorf("rock is %v", c.phase)
+	}
+	if cause != nil {
+		if c.phase == suspended {
+			c.redial.startLocked(c)
+		}
+		return nil, c.opError("export", cause)
+	}
+	st := c.stateLocked()
+	c.orphan = ErrExported
+	if !c.done {
+		c.doneLocked(ErrExported)
+	}
+	c.moveLocked(closed, ErrExported)
+	return st, nil
+}
+
+var errExporting = fmt.Errorf("link was closed: %w", ErrExported)
+
+// exportableLocked says why the rock can not be exported now, if it can not.
+func (c *Conn) exportableLocked() error {
+	switch {
+	case c.phase == connecting || c.phase == closed:
+		return c.opError("export", fmt.Errorf("rock is %v", c.phase))
+	case c.exporting:
+		return c.opError("export", fmt.Errorf("it is under way already"))
+	}
+	return nil
+}
+
+// stateLocked returns the rock as a State. It must not have a link.
+func (c *Conn) stateLocked() *State {
+	return &State{
+		ID: c.id, Role: c.role, Epoch: c.epoch, PeerEpoch: c.peerEpoch, Generation: c.generation,
+		ClientKey: Key(c.keys.Client), ServerKey: Key(c.keys.Server),
+		Acked: c.log.Start(), Sent: c.log.End(), Flight: c.log.Bytes(), Credit: max(c.credit, c.log.Start()),
+		Consumed: c.in.Start(), Received: c.in.End(), Input: c.in.Bytes(), Granted: max(c.granted, c.in.End()),
+		FinSent: c.finSent, FinAcked: c.finAcked, FinReceived: c.finReceived, ReadClosed: c.readClosed,
+		Closed: c.done, ResetPending: c.reset != wire.ResetDone, ResetReceived: c.wasReset,
+		Local: c.local, Remote: c.remote, Dialed: c.dialed, Peers: c.candidatesLocked(), Options: c.options,
+		Suspended: c.suspendedAt.UTC().Round(0), Timeout: c.timeout,
+		FlightLimit: c.log.Limit(), ReceiveLimit: c.in.Limit(),
+	}
+}
+
+// Resume goes on with a rock from its State, which it keeps no part of. The epoch is raised by one, so that any
+// other copy of the State becomes stale. Resume does not wait: the Conn is suspended and looks for
+// its peer. If it may not go on, its Read and Write return a *ResetError with ErrStaleEpoch or ErrRolledBack.
+func (e *Endpoint) Resume(ctx context.Context, st *State) (*Conn, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := st.Validate(); err != nil {
+		return nil, fmt.Errorf("resume: %w", err)
+	}
+	c := newConn(e, st.ID, st.Role)
+	c.keys = auth.Keys{Client: st.ClientKey, Server: st.ServerKey}
+	c.local, c.remote, c.dialed, c.options = st.Local, st.Remote, st.Dialed, st.Options
+	c.timeout, c.confirmed = st.Timeout, true
+	c.epoch, c.peerEpoch, c.generation = st.Epoch+1, st.PeerEpoch, st.Generation
+	c.peers = append([]netip.AddrPort(nil), st.Peers...)
+	c.restoreStreams(st)
+	c.phase, c.suspendedAt = suspended, st.Suspended
+	close(c.born)
+	if err := e.register(c); err != nil {
+		return nil, fmt.Errorf("resume: %w", err)
+	}
+	e.log.Info("rock taken over", "state", st)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.searchLocked()
+	return c, nil
+}
+
+// restoreStreams takes both streams and how they end from a State.
+func (c *Conn) restoreStreams(st *State) {
+	c.log = flight.New(st.Acked, max(st.FlightLimit, len(st.Flight)))
+	c.log.Append(st.Flight)
+	c.credit, c.sentMax = st.Credit, c.log.End()
+	c.finSent, c.finAcked = st.FinSent, st.FinAcked
+	c.in = flight.New(st.Consumed, max(st.ReceiveLimit, len(st.Input)))
+	c.in.Append(st.Input)
+	c.granted, c.finReceived, c.readClosed = st.Granted, st.FinReceived, st.ReadClosed
+	if st.ResetPending {
+		c.reset, c.err = wire.ResetProgram, &ResetError{}
+	}
+	if st.ResetReceived {
+		c.wasReset, c.err = true, &ResetError{}
+	}
+	if st.Closed {
+		c.doneLocked(net.ErrClosed)
+	}
+}
+
+// Options returns the socket options that came with the State, for whoever sets them on the program's
+// socket. See SetOptions.
+func (c *Conn) Options() map[SocketOption][]byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.options
+}
+
+// SetOptions gives the Conn socket options to carry in its State. It sets none itself. The map
+// must not be changed afterwards.
+func (c *Conn) SetOptions(o map[SocketOption][]byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.options = o
+}
+
+// Gone is closed when the rock has ended and everything about it is done.
+func (c *Conn) Gone() <-chan struct{} { return c.gone }

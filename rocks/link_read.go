@@ -1,0 +1,161 @@
+package rocks
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"rock/rocks/wire"
+)
+
+const (
+	readBuffer = 32 << 10 // bytes read at once; payload beyond goes straight into the receive buffer
+	readDirect = 4 << 10  // payload of at least so much is read straight into the receive buffer
+)
+
+// A LinkError says that the peer broke the protocol on a link. The link is given up, the rock and
+// its data stay as they were, and both ends try again.
+type LinkError struct {
+	Frame  wire.FrameType
+	Detail string
+}
+
+func (e *LinkError) Error() string { return e.Frame.String() + " frame: " + e.Detail }
+
+func violation(t wire.FrameType, format string, args ...any) error {
+	return &LinkError{Frame: t, Detail: fmt.Sprintf(format, args...)}
+}
+
+// read is the goroutine that receives.
+func (l *link) read() {
+	defer close(l.reader)
+	<-l.after
+	r := frameReader{l: l, buf: make([]byte, readBuffer)}
+	err := r.run()
+	l.c.mu.Lock()
+	ending := l.ending && !l.stopped
+	l.c.mu.Unlock()
+	if ending {
+		// The rock has ended; wait for the other end to see that too. The writer bounds the wait.
+		_, _ = io.Copy(io.Discard, l.nc)
+	}
+	l.lost(err)
+}
+
+// frameReader takes frames off the connection.
+type frameReader struct {
+	l    *link
+	buf  []byte
+	r, w int // buf[r:w] is read and not handled
+}
+
+func (f *frameReader) run() error {
+	for {
+		if err := f.need(wire.FrameHeaderSize); err != nil {
+			return err
+		}
+		h, err := wire.ParseFrameHeader(f.buf[f.r:])
+		if err != nil {
+			return err
+		}
+		f.r += wire.FrameHeaderSize
+		if h.Type == wire.FrameData {
+			err = f.data(h.Length)
+		} else {
+			err = f.control(h)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// need reads until n bytes are in the buffer.
+func (f *frameReader) need(n int) error {
+	for f.w-f.r < n {
+		if f.r == f.w {
+			f.r, f.w = 0, 0
+		} else if f.r+n > len(f.buf) {
+			f.w = copy(f.buf, f.buf[f.r:f.w])
+			f.r = 0
+		}
+		k, err := f.readInto(f.buf[f.w:])
+		f.w += k
+		if err != nil && f.w-f.r < n {
+			return err
+		}
+	}
+	return nil
+}
+
+// readInto reads once and notes the sign of life.
+func (f *frameReader) readInto(p []byte) (int, error) {
+	n, err := f.l.nc.Read(p)
+	if n > 0 {
+		f.l.heard.Store(int64(time.Since(f.l.c.e.start)))
+		return n, nil
+	}
+	if err == nil {
+		err = io.ErrNoProgress
+	}
+	return n, err
+}
+
+// control handles a frame that is not a data frame.
+func (f *frameReader) control(h wire.FrameHeader) error {
+	if err := f.need(h.Length); err != nil {
+		return err
+	}
+	frame, err := wire.ParseFrameBody(h.Type, f.buf[f.r:f.r+h.Length])
+	if err != nil {
+		return err
+	}
+	f.r += h.Length
+	return f.l.handle(frame)
+}
+
+// data handles a data frame piece by piece, so that what arrived counts even if the link fails
+// in the middle of it.
+func (f *frameReader) data(length int) error {
+	const offsetSize = wire.DataHeaderSize - wire.FrameHeaderSize
+	if err := f.need(offsetSize); err != nil {
+		return err
+	}
+	offset := wire.ParseDataOffset(f.buf[f.r:])
+	f.r += offsetSize
+	for left := length - offsetSize; left > 0; {
+		n := min(left, f.w-f.r)
+		var err error
+		if n == 0 && left >= readDirect {
+			n, err = f.direct(offset, left)
+		} else if n == 0 {
+			err = f.need(1)
+		} else {
+			err = f.l.receive(offset, f.buf[f.r:f.r+n])
+			f.r += n
+		}
+		if err != nil {
+			return err
+		}
+		offset += uint64(n)
+		left -= n
+	}
+	return nil
+}
+
+// direct reads payload from the connection into the receive buffer. It returns 0 if it can not and
+// has filled the own buffer instead.
+func (f *frameReader) direct(offset uint64, left int) (int, error) {
+	room, err := f.l.reserve(offset, left)
+	if err != nil {
+		return 0, err
+	}
+	if room == nil {
+		return 0, f.need(1)
+	}
+	n, err := f.readInto(room)
+	if err != nil {
+		return 0, err
+	}
+	return n, f.l.commit(n)
+}

@@ -1,0 +1,108 @@
+package rocks
+
+import (
+	"net"
+	"time"
+
+	"rock/rocks/wire"
+)
+
+const (
+	maxFrames = 4                        // data frames written at once
+	maxBatch  = maxFrames * wire.MaxData // bytes of payload written at once
+	copyBelow = 16 << 10                 // payload up to so much is copied behind its header
+)
+
+// writeBuffers is what the writer builds a batch in.
+type writeBuffers struct {
+	flat  []byte // control frames, and data frames if they are small
+	heads [maxFrames][wire.DataHeaderSize]byte
+	parts [1 + 3*maxFrames][]byte
+	n     int  // parts in use
+	final bool // the rock ends with this batch
+}
+
+// write is the goroutine that sends. It sends all that is pending in one go.
+func (l *link) write() {
+	defer close(l.writer)
+	<-l.after
+	for {
+		full, end := l.fillBatch()
+		if end {
+			l.closeWrite()
+			return
+		}
+		if !full {
+			select {
+			case <-l.wake:
+				continue
+			case <-l.over:
+				return
+			}
+		}
+		v := net.Buffers(l.out.parts[:l.out.n])
+		_, err := v.WriteTo(l.nc)
+		if err != nil {
+			l.unpin()
+			l.lost(err)
+			return
+		}
+		if l.sent() {
+			l.closeWrite()
+			return
+		}
+	}
+}
+
+// closeWrite ends the link in order. The reader waits for the other end to do the same.
+func (l *link) closeWrite() {
+	if half, ok := l.nc.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite()
+	}
+	_ = l.nc.SetReadDeadline(time.Now().Add(linger))
+}
+
+// unpin lets go of the payload of the last batch.
+func (l *link) unpin() {
+	l.c.mu.Lock()
+	l.c.log.Unpin()
+	l.c.mu.Unlock()
+}
+
+// sent follows each batch. It reports whether it was the last one of the rock.
+func (l *link) sent() bool {
+	c := l.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.log.Unpin()
+	c.writers.Broadcast()
+	if c.link != l {
+		return l.ending
+	}
+	if l.out.final || c.finishedLocked(l) {
+		c.endLocked(l)
+		return true
+	}
+	return false
+}
+
+// fillBatch puts into l.out what is to be sent now. It reports whether there is anything, or
+// whether the rock has ended instead.
+func (l *link) fillBatch() (full, end bool) {
+	c := l.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	o := &l.out
+	o.flat, o.n, o.final = o.flat[:0], 0, false
+	if c.link != l {
+		return false, l.ending
+	}
+	l.controlLocked()
+	if c.reset == wire.ResetDone && !c.wasReset {
+		l.dataLocked()
+	}
+	if len(o.flat) > 0 && o.n == 0 {
+		o.parts[0], o.n = o.flat, 1
+	}
+	return o.n > 0, false
+}

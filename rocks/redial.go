@@ -1,0 +1,142 @@
+package rocks
+
+import (
+	"context"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// Timing of the search for a suspended rock's peer.
+const (
+	firstPause  = 60 * time.Millisecond // after the first round; then twice as much each time
+	patience    = 10 * time.Minute      // after that the pause may grow further
+	maxAttempts = 8                     // at once to one address; the oldest makes room
+)
+
+// redialer looks for the peer of a suspended rock. Every round dials all candidates, whether or not
+// attempts of earlier rounds still hang: a lost SYN is repeated by the kernel ever more slowly, so
+// a new one is faster. The first success cancels the rest.
+type redialer struct {
+	cancel context.CancelFunc // not nil while it runs; guarded by Conn.mu
+	retry  chan struct{}      // asks for a round now
+}
+
+// startLocked starts the search.
+func (r *redialer) startLocked(c *Conn) {
+	if !c.e.hold() {
+		return
+	}
+	select {
+	case <-r.retry:
+	default:
+	}
+	ctx, cancel := context.WithCancel(c.e.ctx)
+	r.cancel = cancel
+	go c.search(ctx)
+}
+
+// stopLocked ends the search; attempts under way are cancelled.
+func (r *redialer) stopLocked() {
+	if r.cancel != nil {
+		r.cancel()
+		r.cancel = nil
+	}
+}
+
+// now asks for a round at once, and quick ones after it.
+func (r *redialer) now() {
+	select {
+	case r.retry <- struct{}{}:
+	default:
+	}
+}
+
+// search is the goroutine that makes the rounds.
+func (c *Conn) search(ctx context.Context) {
+	defer c.e.release()
+	s := searchParty{c: c, under: make(map[netip.AddrPort][]context.CancelFunc)}
+	defer s.wg.Wait()
+	began, pause := time.Now(), firstPause
+	for {
+		s.round(ctx)
+		t := time.NewTimer(pause)
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return
+		case <-t.C:
+			pause = c.e.nextPause(pause, time.Since(began))
+		case <-c.redial.retry:
+			t.Stop()
+			pause = firstPause
+		}
+	}
+}
+
+// nextPause returns the pause after one of p, in a search that has lasted for the time given. The pause
+// stays below MaxBackoff by as much as the handshake may take.
+func (e *Endpoint) nextPause(p, lasted time.Duration) time.Duration {
+	limit := e.cfg.MaxBackoff / 2
+	if lasted > patience {
+		limit = e.cfg.MaxBackoff * 5 / 2
+	}
+	return max(min(2*p, limit), time.Millisecond)
+}
+
+// searchParty keeps count of the attempts of one search.
+type searchParty struct {
+	c  *Conn
+	wg sync.WaitGroup
+
+	mu    sync.Mutex
+	under map[netip.AddrPort][]context.CancelFunc // way, oldest first
+}
+
+// round starts an attempt to each candidate.
+func (s *searchParty) round(ctx context.Context) {
+	s.c.mu.Lock()
+	list := s.c.candidatesLocked()
+	s.c.mu.Unlock()
+	for _, a := range list {
+		select {
+		case s.c.e.attempts <- struct{}{}:
+		default:
+			return // too many in the whole Endpoint; the next round comes soon
+		}
+		s.start(ctx, a)
+	}
+}
+
+func (s *searchParty) start(ctx context.Context, a netip.AddrPort) {
+	ctx, cancel := context.WithTimeout(ctx, s.c.e.cfg.HandshakeTimeout)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if old := s.under[a]; len(old) >= maxAttempts {
+		old[0]()
+		s.under[a] = append([]context.CancelFunc(nil), old[1:]...)
+	}
+	s.under[a] = append(s.under[a], cancel)
+	s.wg.Go(func() {
+		defer func() { <-s.c.e.attempts }()
+		defer cancel()
+		s.c.attempt(ctx, a)
+	})
+}
+
+// attempt tries once to resume over address a.
+func (c *Conn) attempt(ctx context.Context, a netip.AddrPort) {
+	nc, _, err := c.e.reach(ctx, a)
+	if err == nil {
+		err = c.resumeOn(ctx, nc)
+	}
+	if err == nil || ctx.Err() == context.Canceled {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.phase == suspended {
+		c.lastErr = err
+	}
+	c.logger.Debug("attempt to resume failed", "remote", a, "err", err)
+}
