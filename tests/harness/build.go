@@ -1,0 +1,124 @@
+package harness
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"rock/tests/lab"
+)
+
+// Main is for TestMain: it clears what killed test processes have left behind,
+// runs the tests and removes what they shared.
+func Main(m *testing.M) int {
+	if err := lab.Collect(); err != nil && os.Getuid() == 0 {
+		fmt.Fprintln(os.Stderr, "tests: remove old labs:", err)
+	}
+	old, _ := filepath.Glob(shared + "*")
+	for _, dir := range old {
+		pid := strings.TrimPrefix(dir, shared)
+		if _, err := os.Stat("/proc/" + pid); err != nil {
+			os.RemoveAll(dir)
+		}
+	}
+	defer os.RemoveAll(sharedDir())
+	return m.Run()
+}
+
+// shared begins the name of the directory of programs, the process id ends it. It
+// is not in the module's directory, which other users may not be able to reach.
+const shared = "/tmp/rock-tests-"
+
+func sharedDir() string { return shared + strconv.Itoa(os.Getpid()) }
+
+// programs are what the tests run, by name: packages of this module and files.
+var programs = []struct{ name, source, arch string }{
+	{name: "rock", source: "./cmd/rock"},
+	{name: "rockctl", source: "./cmd/rockctl"},
+	{name: "stream", source: "./tests/programs/stream"},
+	{name: "talk", source: "./tests/programs/talk"},
+	{name: "talk386", source: "./tests/programs/talk", arch: "386"},
+}
+
+// build makes the programs once per process: in bin, where nothing is made anew
+// that is up to date, and copied from there, so that nobody changes them under a
+// running test.
+var build = sync.OnceValues(func() (string, error) {
+	root, err := lab.Root()
+	if err != nil {
+		return "", err
+	}
+	dir := sharedDir()
+	for _, p := range programs {
+		if PlainOnly() && strings.HasPrefix(p.source, "./cmd/") {
+			continue
+		}
+		out := filepath.Join(root, "bin", p.name)
+		cmd := exec.Command("go", "build", "-o", out, p.source)
+		cmd.Dir = root
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if p.arch != "" {
+			cmd.Env = append(cmd.Env, "GOARCH="+p.arch)
+		}
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return "", fmt.Errorf("build %s: %w\n%s", p.source, err, out)
+		}
+		if err := copyFile(filepath.Join(dir, p.name), out); err != nil {
+			return "", err
+		}
+	}
+	scripts, err := filepath.Glob(filepath.Join(root, "tests", "programs", "*.py"))
+	if err != nil || len(scripts) == 0 {
+		return "", fmt.Errorf("no Python programs in tests/programs (%v)", err)
+	}
+	for _, s := range scripts {
+		if err := copyFile(filepath.Join(dir, filepath.Base(s)), s); err != nil {
+			return "", err
+		}
+	}
+	return dir, nil
+})
+
+func copyFile(to, from string) error {
+	data, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(to, data, 0o755)
+}
+
+// Program returns the path of one of the programs: rock, rockctl, or what is in
+// tests/programs. Any user can run it.
+func Program(t testing.TB, name string) string {
+	t.Helper()
+	dir, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(dir, name)
+}
+
+// Python is the distribution's own, which every user can run.
+const Python = "/usr/bin/python3"
+
+// TempDir is like t.TempDir but open to every user.
+func TempDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "rock-test-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}

@@ -1,0 +1,165 @@
+package harness
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/netip"
+	"strconv"
+	"testing"
+	"time"
+
+	"rock/tests/lab"
+)
+
+// TransferSpec describes two stream programs that send to each other.
+type TransferSpec struct {
+	Server, Client         *lab.Host
+	ServerSide, ClientSide Side
+
+	Bytes  int64         // each way
+	Rate   int64         // bytes per second each way, 0 for no limit
+	Tick   time.Duration // small blocks this often instead, until Finish
+	Idle   bool          // nothing, until Finish
+	Python bool          // stream.py (asyncio) instead of the static Go program
+	User   string        // who runs both, empty for root
+
+	At     netip.AddrPort // where to connect to; path 1 and port 7000 if zero
+	Listen string         // where to listen, every address on At's port if empty
+}
+
+// Transfer is a pair of stream programs at work.
+type Transfer struct {
+	Server, Client *Proc
+	spec           TransferSpec
+}
+
+// Event is a line of a stream program's output.
+type Event struct {
+	Event          string
+	Time, Since    float64
+	Local, Remote  string
+	Sent, Received int64
+	SentSHA        string `json:"sent_sha"`
+	ReceivedSHA    string `json:"received_sha"`
+	Error          string
+}
+
+// At is when it was printed, and Began when the silence before it began.
+func (e Event) At() time.Time    { return moment(e.Time) }
+func (e Event) Began() time.Time { return moment(e.Since) }
+
+func moment(seconds float64) time.Time { return time.UnixMicro(int64(seconds * 1e6)) }
+
+// Start starts the server, waits until it listens, and starts the client.
+func (s TransferSpec) Start(t testing.TB) *Transfer {
+	t.Helper()
+	if !s.At.IsValid() {
+		s.At = At(s.Server, 1, 7000)
+	}
+	if s.Listen == "" {
+		s.Listen = ":" + strconv.Itoa(int(s.At.Port()))
+	}
+	tr := &Transfer{spec: s}
+	tr.Server = s.end(t, s.Server, s.ServerSide, "-listen", s.Listen)
+	tr.Server.WaitOutput(t, `"listening"`)
+	tr.Client = s.end(t, s.Client, s.ClientSide, "-dial", s.At.String())
+	return tr
+}
+
+func (s TransferSpec) end(t testing.TB, h *lab.Host, side Side, argv ...string) *Proc {
+	program := []string{Program(t, "stream")}
+	if s.Python {
+		program = []string{Python, "-u", Program(t, "stream.py")}
+	}
+	argv = append(program, argv...)
+	switch {
+	case s.Tick > 0:
+		argv = append(argv, "-tick", s.Tick.String())
+	case s.Idle:
+		argv = append(argv, "-idle")
+	default:
+		argv = append(argv, "-bytes", strconv.FormatInt(s.Bytes, 10), "-rate", strconv.FormatInt(s.Rate, 10))
+	}
+	return Spec{Host: h, Side: side, Argv: argv, User: s.User}.Start(t)
+}
+
+// Events are what an end has printed so far.
+func (tr *Transfer) Events(p *Proc) []Event {
+	out, _ := p.stdout.snapshot()
+	var all []Event
+	for line := range bytes.Lines(out) {
+		var e Event
+		if json.Unmarshal(line, &e) == nil { // the last line may not be whole
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
+// Received is how much the end that is further behind has received.
+func (tr *Transfer) Received() int64 {
+	least := int64(-1)
+	for _, p := range []*Proc{tr.Server, tr.Client} {
+		n := int64(0)
+		if events := tr.Events(p); len(events) > 0 {
+			n = events[len(events)-1].Received
+		}
+		if least < 0 || n < least {
+			least = n
+		}
+	}
+	return least
+}
+
+// WaitReceived waits until both ends have received n bytes.
+func (tr *Transfer) WaitReceived(t testing.TB, n int64) {
+	t.Helper()
+	Until(t, strconv.FormatInt(n, 10)+" bytes received by both ends", func() bool { return tr.Received() >= n })
+}
+
+// Dies reports whether the transfer, undisturbed from now on, fails or makes no
+// progress for the given time. That is what plain TCP is expected to do.
+func (tr *Transfer) Dies(silence time.Duration) bool {
+	last, since := tr.Received(), time.Now()
+	for time.Since(since) < silence {
+		select {
+		case <-tr.Client.Ended():
+			return tr.Client.cmd.ProcessState.ExitCode() != 0
+		case <-tr.Server.Ended():
+			return tr.Server.cmd.ProcessState.ExitCode() != 0
+		case <-time.After(100 * time.Millisecond):
+		}
+		if n := tr.Received(); n != last {
+			last, since = n, time.Now()
+		}
+	}
+	return true
+}
+
+// Finish waits for the end of both programs and checks that neither met an error
+// and that each received exactly what the other sent.
+func (tr *Transfer) Finish(t testing.TB) {
+	t.Helper()
+	if tr.spec.Tick > 0 || tr.spec.Idle {
+		tr.Client.Stdin.Close()
+		tr.Server.Stdin.Close()
+	}
+	client, server := tr.result(t, tr.Client), tr.result(t, tr.Server)
+	if client.SentSHA != server.ReceivedSHA || server.SentSHA != client.ReceivedSHA {
+		t.Errorf("what arrived is not what was sent:\nclient %+v\nserver %+v", client, server)
+	}
+	if tr.spec.Bytes > 0 && (client.Received < tr.spec.Bytes || server.Received < tr.spec.Bytes) {
+		t.Errorf("received %d and %d bytes, want %d", client.Received, server.Received, tr.spec.Bytes)
+	}
+}
+
+// result is the last event of an end that has ended well.
+func (tr *Transfer) result(t testing.TB, p *Proc) Event {
+	t.Helper()
+	res := p.WaitFor(t, 2*Patience)
+	events := tr.Events(p)
+	if len(events) == 0 || events[len(events)-1].Event != "end" || res.Code != 0 {
+		t.Fatalf("%s on side %s: exit status %d\n%s", p.spec.Host.Name, p.spec.Side, res.Code, res.Stderr)
+	}
+	return events[len(events)-1]
+}

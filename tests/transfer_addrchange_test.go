@@ -1,0 +1,41 @@
+package tests
+
+import (
+	"testing"
+
+	"rock/tests/harness"
+	"rock/tests/lab"
+)
+
+// The client gets another address on the only path it has.
+func TestTransferClientAddressChange(t *testing.T) {
+	cutTransfer(t, func(l *lab.Lab, _ *harness.Transfer) { l.A.ChangeAddr(1) }, lab.OnePath)
+}
+
+// The server gets another address: only it can know where it is now.
+func TestTransferServerAddressChange(t *testing.T) {
+	cutTransfer(t, func(l *lab.Lab, _ *harness.Transfer) { l.B.ChangeAddr(1) }, lab.OnePath)
+}
+
+// The client goes from one network to another, as from cable to radio.
+func TestTransferRoaming(t *testing.T) {
+	cutTransfer(t, func(l *lab.Lab, tr *harness.Transfer) {
+		l.A.Unplug(1)
+		l.A.Plug(2)
+	}, lab.OnePath)
+}
+
+// The client's address changes while its link is down, after which nothing of the
+// old connection is left.
+func TestTransferAddressChangeWhileDown(t *testing.T) {
+	cutTransfer(t, func(l *lab.Lab, _ *harness.Transfer) {
+		l.A.Unplug(1)
+		l.A.ChangeAddr(1)
+		l.A.Plug(1)
+	}, lab.OnePath)
+}
+
+// The NAT in front of the client forgets its flows and takes another address.
+func TestTransferNATRebinding(t *testing.T) {
+	cutTransfer(t, func(l *lab.Lab, _ *harness.Transfer) { l.RebindNAT() }, lab.NAT, lab.OnePath)
+}
