@@ -15,6 +15,9 @@ import (
 // firstGeneration is the number of the link that a rock is born with.
 const firstGeneration = 1
 
+// capabilities are what this program can do beyond its protocol version: nothing yet.
+const capabilities = 0
+
 // adoptTime is how long a server waits, in handshake timeouts, for a client whose
 // first link was lost just before it committed it.
 const adoptTime = 3
@@ -59,7 +62,8 @@ func (c *Conn) sayHello(x *exchange, announced wire.Announcement) error {
 	}
 	limit := uint64(c.in.Limit())
 	if err := x.send(&wire.Hello{
-		ID: c.id, Versions: wire.Supported(), Instance: c.e.instance, Incarnation: c.incarnation,
+		ID: c.id, Versions: wire.Supported(), Capabilities: capabilities,
+		Instance: c.e.instance, Incarnation: c.incarnation,
 		PublicKey: own.Public(), Nonce: auth.Nonce(), Limit: limit, Addresses: c.e.addresses(),
 	}); err != nil {
 		return err
@@ -74,7 +78,7 @@ func (c *Conn) sayHello(x *exchange, announced wire.Announcement) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.keys = *x.keys
+	c.keys, c.version, c.capabilities = *x.keys, welcome.Version, welcome.Capabilities
 	return c.adoptLocked(x.nc, offer{
 		generation: firstGeneration, granted: limit, credit: welcome.Limit, preface: commit,
 		epoch: 1, incarnation: welcome.Incarnation, addrs: welcome.Addresses,
@@ -101,6 +105,9 @@ func readWelcome(x *exchange, own auth.PrivateKey, id wire.ID) (*wire.Welcome, e
 	}
 	if w.Version < wire.MinVersion || w.Version > wire.MaxVersion {
 		return nil, &wire.VersionError{Got: w.Version}
+	}
+	if w.Capabilities&^capabilities != 0 {
+		return nil, &wire.FormatError{What: "welcome", Detail: "it has capabilities that were not offered"}
 	}
 	keys, err := auth.Derive(own, w.PublicKey, x.t.Add(raw[:len(raw)-wire.MACSize]).Hash())
 	if err != nil {
@@ -146,7 +153,7 @@ func (c *Conn) sayWelcome(x *exchange, hello *wire.Hello, version uint8) error {
 		return err
 	}
 	w := &wire.Welcome{
-		ID: c.id, Version: version, Instance: c.e.instance, Incarnation: c.incarnation,
+		ID: c.id, Version: version, Capabilities: capabilities & hello.Capabilities, Instance: c.e.instance, Incarnation: c.incarnation,
 		PublicKey: own.Public(), Nonce: auth.Nonce(), Limit: uint64(c.in.Limit()), Addresses: c.e.addresses(),
 	}
 	plain := wire.AppendMessage(nil, w)
@@ -156,6 +163,7 @@ func (c *Conn) sayWelcome(x *exchange, hello *wire.Hello, version uint8) error {
 	}
 	x.as(wire.RoleServer, &c.keys)
 	c.granted, c.credit = w.Limit, hello.Limit
+	c.version, c.capabilities = version, w.Capabilities
 	c.peerIncarnation = hello.Incarnation
 	c.setPeersLocked(hello.Addresses)
 	if err := c.e.register(c); err != nil {

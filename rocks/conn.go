@@ -50,6 +50,8 @@ type Conn struct {
 	lastErr     error // what suspended it, or why the last attempt to resume failed
 	redial      redialer
 
+	version         uint8  // of the protocol, agreed on at birth
+	capabilities    uint32 // of both ends
 	epoch           uint32
 	peerEpoch       uint32
 	peerIncarnation wire.Incarnation // zero: not known yet

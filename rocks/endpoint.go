@@ -80,7 +80,7 @@ func NewEndpoint(cfg Config) (*Endpoint, error) {
 // Announcement is what to answer a probe with. held says that a marked connection from the prober's
 // address is being held back.
 func (e *Endpoint) Announcement(held bool) wire.Announcement {
-	return wire.Announcement{Versions: wire.Supported(), Instance: e.instance, Held: held}
+	return wire.Announcement{Versions: wire.Supported(), Capabilities: capabilities, Instance: e.instance, Held: held}
 }
 
 // ResumeAddr returns the address of the resume listener.

@@ -3,6 +3,7 @@ package rocks
 import (
 	"context"
 	"fmt"
+	"math"
 	"net"
 	"net/netip"
 
@@ -75,7 +76,8 @@ func (c *Conn) exportableLocked() error {
 // stateLocked returns the rock as a State. It must not have a link.
 func (c *Conn) stateLocked() *State {
 	return &State{
-		ID: c.id, Role: c.role, Epoch: c.epoch, PeerEpoch: c.peerEpoch, Generation: c.generation,
+		ID: c.id, Role: c.role, Protocol: c.version, Capabilities: c.capabilities,
+		Epoch: c.epoch, PeerEpoch: c.peerEpoch, PeerIncarnation: c.peerIncarnation, Generation: c.generation,
 		ClientKey: Key(c.keys.Client), ServerKey: Key(c.keys.Server),
 		Acked: c.log.Start(), Sent: c.log.End(), Flight: c.log.Bytes(), Credit: max(c.credit, c.log.Start()),
 		Consumed: c.in.Start(), Received: c.in.End(), Input: c.in.Bytes(), Granted: max(c.granted, c.in.End()),
@@ -97,11 +99,19 @@ func (e *Endpoint) Resume(ctx context.Context, st *State) (*Conn, error) {
 	if err := st.Validate(); err != nil {
 		return nil, fmt.Errorf("resume: %w", err)
 	}
+	if st.Protocol < wire.MinVersion || st.Protocol > wire.MaxVersion {
+		return nil, fmt.Errorf("resume: %w", &wire.VersionError{Got: st.Protocol})
+	}
+	if st.Epoch == math.MaxUint32 {
+		return nil, fmt.Errorf("resume: %w", refuse("epoch", "can not be raised any more"))
+	}
 	c := newConn(e, st.ID, st.Role)
 	c.keys = auth.Keys{Client: st.ClientKey, Server: st.ServerKey}
 	c.local, c.remote, c.dialed, c.options = st.Local, st.Remote, st.Dialed, st.Options
 	c.timeout, c.confirmed = st.Timeout, true
-	c.epoch, c.peerEpoch, c.generation = st.Epoch+1, st.PeerEpoch, st.Generation
+	c.version, c.capabilities = st.Protocol, st.Capabilities
+	c.epoch, c.peerEpoch, c.peerIncarnation = st.Epoch+1, st.PeerEpoch, st.PeerIncarnation
+	c.generation = st.Generation
 	c.peers = append([]netip.AddrPort(nil), st.Peers...)
 	c.restoreStreams(st)
 	c.phase, c.suspendedAt = suspended, st.Suspended

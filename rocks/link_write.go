@@ -79,11 +79,10 @@ func (l *link) sent() bool {
 	if c.link != l {
 		return l.ending
 	}
-	if l.out.final || c.finishedLocked(l) {
+	if l.out.final {
 		c.endLocked(l)
-		return true
 	}
-	return false
+	return l.out.final
 }
 
 // fillBatch puts into l.out what is to be sent now. It reports whether there is anything, or
@@ -96,6 +95,10 @@ func (l *link) fillBatch() (full, end bool) {
 	o.flat, o.n, o.final = o.flat[:0], 0, false
 	if c.link != l {
 		return false, l.ending
+	}
+	if c.finishedLocked(l) {
+		c.endLocked(l)
+		return false, true
 	}
 	l.controlLocked()
 	if c.reset == wire.ResetDone && !c.wasReset {
