@@ -136,10 +136,14 @@ func (l *link) lost(err error) {
 // lostLocked suspends the rock if l is its link, and stops l.
 func (c *Conn) lostLocked(l *link, err error) {
 	if c.link == l {
-		if c.wasReset {
+		switch {
+		case c.wasReset:
 			// The peer was about to be told that its reset has arrived; it learns it from our grave.
 			c.moveLocked(closed, c.err)
-		} else {
+		case c.finishedLocked(l):
+			// The peer, which had the last word, was faster than our writer.
+			c.moveLocked(closed, nil)
+		default:
 			c.moveLocked(suspended, err)
 		}
 	}
