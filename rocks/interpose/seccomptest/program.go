@@ -41,6 +41,9 @@ func Main(m *testing.M, programs map[string]func()) {
 	os.Exit(0)
 }
 
+// IsProgram says that this is a copy of the test binary that is to be a program.
+func IsProgram() bool { return os.Getenv(envProgram) != "" }
+
 // A Program is a copy of the test binary under the filter.
 type Program struct {
 	*os.Process

@@ -49,15 +49,13 @@ func Pending(tid int) (Due, error) {
 		return DueSure, nil
 	}
 	shared := s.interrupting(s.shared)
-	if s.threads <= 1 || tid == s.tgid {
-		if shared != 0 {
-			return DueSure, nil
-		}
-		if s.threads <= 1 {
-			return DueNone, nil
-		}
+	switch {
+	case shared != 0 && (s.threads <= 1 || tid == s.tgid):
+		return DueSure, nil
+	case s.threads <= 1:
+		return DueNone, nil
 	}
-	return amongThreads(tid, s, shared)
+	return judge(s.tgid, shared, otherThreads(tid, s.tgid)), nil
 }
 
 // stops are the signals whose default is to stop the process.
@@ -72,41 +70,45 @@ func (s status) interrupting(set uint64) uint64 {
 // maxThreads bounds the work of one look at the other threads.
 const maxThreads = 256
 
-// amongThreads decides by the other threads of the process: whether they are
-// stopped (then this one has been told to stop as well), and which of them may
-// take the shared signals.
-func amongThreads(tid int, s status, shared uint64) (Due, error) {
-	dir, err := os.Open("/proc/" + strconv.Itoa(s.tgid) + "/task")
+// otherThreads returns the statuses of the other threads of a task's process.
+// It finds none if the process just died.
+func otherThreads(tid, tgid int) map[int]status {
+	dir, err := os.Open("/proc/" + strconv.Itoa(tgid) + "/task")
 	if err != nil {
-		return DueNone, nil // it just died
+		return nil
 	}
 	defer dir.Close()
 	names, _ := dir.Readdirnames(maxThreads)
-	due := DueNone
-	if shared != 0 {
-		due = DueSure
-	}
+	others := make(map[int]status, len(names))
 	for _, name := range names {
 		other, err := strconv.Atoi(name)
 		if err != nil || other == tid {
 			continue
 		}
-		o, err := readStatus(other)
-		if err != nil {
-			continue
+		if s, err := readStatus(other); err == nil {
+			others[other] = s
 		}
+	}
+	return others
+}
+
+// judge decides by the other threads: whether they are stopped (then this one
+// has been told to stop as well), and which may take the shared signals.
+func judge(tgid int, shared uint64, others map[int]status) Due {
+	if main, ok := others[tgid]; ok && main.alive() {
+		shared &= main.blocked // the main thread takes what it does not block
+	}
+	due := DueNone
+	if shared != 0 {
+		due = DueSure
+	}
+	for _, o := range others {
 		switch {
 		case o.state == 'T':
-			return DueSure, nil
-		case due == DueNone || shared&^o.blocked == 0 || o.state == 'Z' || o.state == 'X':
-		case other == s.tgid:
-			shared &= o.blocked // the main thread takes what it does not block
-			if shared == 0 {
-				due = DueNone
-			}
-		case o.state == 'D':
+			return DueSure
+		case o.state == 'D' && shared&^o.blocked != 0:
 			due = DueMaybe
 		}
 	}
-	return due, nil
+	return due
 }

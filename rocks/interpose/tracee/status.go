@@ -19,6 +19,9 @@ type status struct {
 	ignored, caught uint64
 }
 
+// alive says that the task is not on its way out.
+func (s status) alive() bool { return s.state != 'Z' && s.state != 'X' }
+
 // readStatus reads the status of a task. ESRCH if it is gone.
 func readStatus(tid int) (status, error) {
 	var s status
