@@ -33,6 +33,8 @@ type Spec struct {
 	Files []*os.File // descriptors 3 and up
 	Attr  *syscall.SysProcAttr
 	Tty   *os.File // standard input, output and error, instead of pipes
+
+	private [2]string // a directory to be seen at another path, by this program only
 }
 
 // Proc is a started program.
@@ -72,6 +74,10 @@ func (s Spec) argv(t testing.TB, log string) []string {
 	}
 	if s.User != "" {
 		argv = append([]string{"setpriv", "--reuid=" + s.User, "--regid=" + groupOf(t, s.User), "--clear-groups"}, argv...)
+	}
+	if s.private[0] != "" {
+		argv = append([]string{"unshare", "--mount", "sh", "-c", `mount --bind "$0" "$1" && shift && exec "$@"`,
+			s.private[0], s.private[1]}, argv...)
 	}
 	return argv
 }

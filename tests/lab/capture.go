@@ -5,9 +5,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"rock/tests/pcap"
 )
@@ -15,6 +17,7 @@ import (
 // Capture is a running tcpdump on one interface of a host.
 type Capture struct {
 	host *Host
+	path int
 	cmd  *exec.Cmd
 	file string
 	done chan error
@@ -25,11 +28,11 @@ type Capture struct {
 func (h *Host) Capture(path int, filter string) *Capture {
 	t := h.lab.t
 	t.Helper()
-	c := &Capture{host: h, file: filepath.Join(t.TempDir(), "capture.pcap"), done: make(chan error, 1)}
+	c := &Capture{host: h, path: path, file: filepath.Join(t.TempDir(), "capture.pcap"), done: make(chan error, 1)}
 	argv := []string{"tcpdump", "-i", "eth" + strconv.Itoa(path), "-Z", "root", "--immediate-mode", "-U",
 		"-B", "32768", "-w", c.file, "tcp"}
 	if filter != "" {
-		argv = append(argv, "and", filter)
+		argv = append(argv, "and", "(", filter, "or", "port", strconv.Itoa(markPort), ")")
 	}
 	c.cmd = h.Command(argv...)
 	stderr, err := c.cmd.StderrPipe()
@@ -50,14 +53,34 @@ func (h *Host) Capture(path int, filter string) *Capture {
 	return c
 }
 
+// markPort is where nobody listens. A refused connection to the router's closes a
+// recording: when it is in the file, all that came before it is, too.
+const markPort = 65533
+
 // Stop ends the recording and returns the connections in it.
 func (c *Capture) Stop() []*pcap.Flow {
 	t := c.host.lab.t
 	t.Helper()
+	c.host.Command("nc", "-z", c.host.gateway(c.path).String(), strconv.Itoa(markPort)).Run()
+	var flows []*pcap.Flow
+	marked := -1
+	for deadline := time.Now().Add(time.Minute); marked < 0; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("tcpdump has recorded %d connections but not the last one", len(flows))
+		}
+		flows = c.read()
+		marked = slices.IndexFunc(flows, func(f *pcap.Flow) bool { return f.Server.Port() == markPort })
+	}
 	if err := c.cmd.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatalf("stop tcpdump: %v", err)
 	}
 	<-c.done
+	return slices.Delete(flows, marked, marked+1)
+}
+
+// read returns the connections that are in the file now.
+func (c *Capture) read() []*pcap.Flow {
+	t := c.host.lab.t
 	f, err := os.Open(c.file)
 	if err != nil {
 		t.Fatalf("capture: %v", err)

@@ -46,6 +46,13 @@ func (h *Host) Addr6(path int) netip.Addr {
 	return netip.MustParseAddr(fmt.Sprintf("fd00:%d:%d::%x", path, h.number(), 2+h.changed[path]))
 }
 
+// gateway is the router's IPv4 address on the host's side of a path.
+func (h *Host) gateway(path int) netip.Addr {
+	a := h.Addr(path).As4()
+	a[3] = 1
+	return netip.AddrFrom4(a)
+}
+
 func (h *Host) number() byte {
 	switch h.Name {
 	case "B":

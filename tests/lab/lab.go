@@ -89,6 +89,18 @@ func (l *Lab) Swallow(path int, on bool) time.Time {
 	return l.event("drop", strconv.Itoa(path), onOff(on))
 }
 
+// Filter makes a rule, in nft's words, that the router of a path applies to all that
+// it forwards, in the place of any earlier one.
+func (l *Lab) Filter(path int, rule ...string) {
+	l.t.Helper()
+	argv := append([]string{"nft", "add", "rule", "inet", "lab", "forward"}, rule...)
+	for _, argv := range [][]string{{"nft", "flush", "chain", "inet", "lab", "forward"}, argv} {
+		if out, err := l.router(path).Command(argv...).CombinedOutput(); err != nil {
+			l.t.Fatalf("%v: %v\n%s", argv, err, out)
+		}
+	}
+}
+
 // InjectRST cuts the connections on a path: the router answers data of either
 // direction with a reset until several packets have been answered, or until
 // nothing more comes.
