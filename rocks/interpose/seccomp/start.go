@@ -60,16 +60,20 @@ func exec(path string, p Process) (*os.Process, error) {
 	attr := &os.ProcAttr{Dir: p.Dir, Env: p.Env, Files: p.Files, Sys: p.Sys}
 	proc, err := os.StartProcess(path, p.Args, attr)
 	if errors.Is(err, syscall.ENOEXEC) {
-		args := []string{"/bin/sh", path}
-		if len(p.Args) > 1 {
-			args = append(args, p.Args[1:]...)
-		}
-		proc, err = os.StartProcess("/bin/sh", args, attr)
+		proc, err = os.StartProcess(shell, shellArgs(path, p.Args), attr)
 	}
 	if err != nil {
 		return nil, execError(path, err)
 	}
 	return proc, nil
+}
+
+// shell executes files of no known format.
+const shell = "/bin/sh"
+
+// shellArgs makes the shell execute a file with the arguments that were meant for it.
+func shellArgs(file string, args []string) []string {
+	return append([]string{shell, file}, args[min(1, len(args)):]...)
 }
 
 func checkDir(dir string) error {

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"rock/rocks/group"
+	"rock/rocks/group/front"
+)
+
+// version is what --version shows. The linker may set it (-X main.version=...).
+var version = "0.1"
+
+// options are those of the command line.
+type options struct {
+	checkpointable bool
+	localhost      bool
+	remote         bool
+	user           string // for remote, "" for the own one
+	timeout        time.Duration
+	name           string
+	log            string
+	command        []string
+}
+
+// newCommand returns the command line of rock; run gets the options.
+func newCommand(run func(options) error) *cobra.Command {
+	var o options
+	cmd := &cobra.Command{
+		Use:                   "rock [options] command [argument ...]",
+		Short:                 "run a program with reliable TCP connections",
+		Long:                  long,
+		Example:               examples,
+		Version:               version,
+		DisableFlagsInUseLine: true,
+		SilenceUsage:          true,
+		SilenceErrors:         true,
+		Args:                  cobra.ArbitraryArgs,
+
+		ValidArgsFunction: completeCommand,
+	}
+	f := cmd.Flags()
+	f.SetInterspersed(false) // what stands behind the command belongs to it
+	f.SortFlags = false
+	f.StringVar(&o.name, "name", "", "call the group `NAME`, for rockctl")
+	f.DurationVar(&o.timeout, "timeout", 0, "give a connection up after `TIME` without the network (default 72h)")
+	f.StringVar(&o.log, "log", "", "append what rock does to `FILE`")
+	f.BoolVarP(&o.checkpointable, "checkpointable", "k", false, "make the processes checkpointable (not yet)")
+	f.BoolVarP(&o.localhost, "localhost", "l", false, "reconnect to localhost (not yet)")
+	f.BoolVarP(&o.remote, "remote", "d", false, "start rockd on the other host for ssh or scp, as USER if given (not yet)")
+	f.BoolP("version", "V", false, "show the version")
+	f.BoolP("help", "h", false, "show this help")
+	cmd.SetHelpTemplate(helpTemplate)
+	cmd.SetUsageTemplate(helpTemplate)
+	cmd.SetVersionTemplate("rock {{.Version}}\n")
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		o.command = args
+		if err := o.takeUser(cmd); err != nil {
+			return err
+		}
+		if err := o.check(); err != nil {
+			return err
+		}
+		return run(o)
+	}
+	return cmd
+}
+
+// usage points to the help behind what is wrong with the command line.
+func usage(err error) error { return fmt.Errorf("%w; see rock --help", err) }
+
+// takeUser takes the optional user of -d off the front of the command, which begins with ssh or scp.
+// Options may follow the user too.
+func (o *options) takeUser(cmd *cobra.Command) error {
+	if !o.remote || len(o.command) == 0 || isRemoteShell(o.command[0]) {
+		return nil
+	}
+	o.user = o.command[0]
+	if err := cmd.Flags().Parse(o.command[1:]); err != nil {
+		return usage(err)
+	}
+	o.command = cmd.Flags().Args()
+	if len(o.command) == 0 || !isRemoteShell(o.command[0]) {
+		return usage(errors.New("-d goes with ssh or scp: rock -d [user] ssh HOST"))
+	}
+	return nil
+}
+
+func isRemoteShell(command string) bool {
+	base := filepath.Base(command)
+	return base == "ssh" || base == "scp"
+}
+
+// check says what is wrong with the options.
+func (o *options) check() error {
+	if len(o.command) == 0 {
+		return usage(errors.New("which command? rock command [argument ...]"))
+	}
+	for _, later := range []struct {
+		given bool
+		what  string
+	}{
+		{o.checkpointable, "-k: checkpoints are not yet there; leave it out to run with reliable connections"},
+		{o.localhost, "-l: not yet there; leave it out"},
+		{o.remote, "-d: not yet there; run rock on both hosts instead"},
+	} {
+		if later.given {
+			return errors.New(later.what)
+		}
+	}
+	if o.timeout < 0 {
+		return usage(fmt.Errorf("--timeout %v: the time cannot be negative", o.timeout))
+	}
+	if o.name != "" {
+		if err := group.CheckName(o.name); err != nil {
+			return usage(fmt.Errorf("--name: %w", err))
+		}
+	}
+	return nil
+}
+
+// run runs the command. It returns only if it did not.
+func (o *options) run(stderr io.Writer) error {
+	fo := front.Options{Command: o.command, Name: o.name, Timeout: o.timeout, Warn: func(line string) {
+		if os.Getenv("ROCK_QUIET") != "1" {
+			fmt.Fprintf(stderr, "rock: %s\n", line)
+		}
+	}}
+	if o.log != "" {
+		f, err := os.OpenFile(o.log, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+		if err != nil {
+			return fmt.Errorf("--log: %w", err)
+		}
+		fo.Log = f
+	}
+	status, err := front.Run(fo)
+	if err != nil {
+		return err
+	}
+	front.Exit(status)
+	return nil
+}

@@ -1,0 +1,109 @@
+package group
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"time"
+)
+
+// Group is a group that lives, as [Dir.List] found it.
+type Group struct {
+	Info
+	socket string
+}
+
+// ErrNoAnswer says that a group lives but does not answer.
+var ErrNoAnswer = errors.New("the supervisor does not answer")
+
+// answerTime bounds how long a supervisor may take for an answer.
+const answerTime = 5 * time.Second
+
+// List returns the groups that live, oldest first. What dead supervisors left behind is removed. A
+// group that does not answer in time (its supervisor is stopped, for instance) is listed with what
+// the directory knows, its id and name, and an empty State.
+func (d *Dir) List(ctx context.Context) ([]Group, error) {
+	ids, err := d.ids()
+	if err != nil {
+		return nil, err
+	}
+	var dead []string
+	found := make(chan *Group)
+	asked := 0
+	for _, id := range ids {
+		if !d.alive(id) {
+			dead = append(dead, id)
+			continue
+		}
+		asked++
+		go func() { found <- d.look(ctx, id) }()
+	}
+	if len(dead) > 0 {
+		d.sweep(dead)
+	}
+	var groups []Group
+	for range asked {
+		if g := <-found; g != nil {
+			groups = append(groups, *g)
+		}
+	}
+	sortGroups(groups)
+	return groups, ctx.Err()
+}
+
+// look asks one group about itself; nil if it has just ended.
+func (d *Dir) look(ctx context.Context, id string) *Group {
+	g := &Group{Info: Info{ID: id, Name: d.name(id)}, socket: filepath.Join(d.path, id, "control")}
+	r, err := g.ask(ctx, OpInfo)
+	switch {
+	case err == nil && r.Info != nil:
+		g.Info = *r.Info
+	case !d.alive(id):
+		return nil
+	}
+	return g
+}
+
+// Rocks asks the group for its rocks.
+func (g *Group) Rocks(ctx context.Context) ([]Rock, error) {
+	r, err := g.ask(ctx, OpConns)
+	if err != nil {
+		return nil, fmt.Errorf("ask group %s for its rocks: %w", g.ID, err)
+	}
+	return r.Rocks, nil
+}
+
+// ask performs one request.
+func (g *Group) ask(ctx context.Context, op string) (*Reply, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	short, done, err := shortPath(g.socket)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	conn, err := new(net.Dialer).DialContext(ctx, "unix", short)
+	if err != nil {
+		return nil, noAnswer(err)
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })()
+	if err := writeMessage(conn, &Request{Version: Version, Op: op}, MaxRequest); err != nil {
+		return nil, noAnswer(err)
+	}
+	var r Reply
+	if err := readMessage(conn, &r, MaxReply); err != nil {
+		return nil, noAnswer(err)
+	}
+	if r.Error != "" {
+		return nil, errors.New(r.Error)
+	}
+	if r.Version != Version {
+		return nil, fmt.Errorf("the supervisor speaks control protocol version %d, this program %d", r.Version, Version)
+	}
+	return &r, nil
+}
+
+func noAnswer(err error) error { return fmt.Errorf("%w: %w", ErrNoAnswer, err) }

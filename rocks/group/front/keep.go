@@ -1,0 +1,115 @@
+package front
+
+import (
+	"fmt"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"rock/rocks/group/stage"
+	"rock/rocks/interpose/seccomp"
+)
+
+// keep takes over from a supervisor that died: the command goes on as an ordinary
+// one, as our child, and its messages come from waiting for it.
+func (f *front) keep(messages chan<- stage.Message) {
+	const lost = "rock: the supervisor died: the connections it carried are lost, new ones are ordinary\n"
+	f.tell(lost)
+	if f.listener != nil {
+		f.startKeeper()
+	}
+	go f.wait(messages)
+}
+
+// startKeeper hands the listener to a process of its own: the front ends with the
+// command, but others of the group may live on. If that fails the front answers itself
+// while it lives.
+func (f *front) startKeeper() {
+	s := stage.Stage{Kind: stage.Keeper, FD: int(f.listener.Fd())}
+	if _, err := stage.Start(s, nil, []uintptr{0, 1, 2}, &syscall.SysProcAttr{Setsid: true}); err != nil {
+		go Keep(int(f.listener.Fd()))
+		return
+	}
+	_ = f.listener.Close()
+}
+
+// Keep lets the kernel execute all calls that are trapped by the listener fd, which it
+// takes over, until no task under the filter is left.
+func Keep(fd int) {
+	l := seccomp.NewListener(fd)
+	defer l.Close()
+	done := make(chan struct{})
+	seccomp.Locked(func() {
+		defer close(done)
+		for first := true; ; first = false {
+			c, err := l.Receive()
+			if err != nil {
+				return
+			}
+			_ = l.Continue(c) // fails only if the task is gone
+			if first {
+				freeHeld(l, c)
+			}
+		}
+	})
+	<-done
+}
+
+// heldCalls is how far back the supervisor may have left calls without an answer.
+const heldCalls = 1 << 16
+
+// freeHeld also answers the calls that the supervisor had received and held when it
+// died, an accept for instance: nobody is told of them again. The kernel numbers calls one after the
+// other (kernel/seccomp.c), so they are among those before c.
+func freeHeld(l *seccomp.Listener, c seccomp.Call) {
+	for range heldCalls {
+		c.ID--
+		_ = l.Continue(c) // fails if there is no such call, or not any more
+	}
+}
+
+// tell writes a line to the standard error of the command; ours is gone by now.
+func (f *front) tell(line string) {
+	w, err := os.OpenFile(fmt.Sprintf("/proc/%d/fd/2", f.command), os.O_WRONLY|os.O_APPEND|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return // closed, or a socket: there is nobody to tell
+	}
+	defer w.Close()
+	_, _ = w.WriteString(line)
+}
+
+// wait reports what happens to the command, and buries what else becomes our child.
+func (f *front) wait(messages chan<- stage.Message) {
+	for {
+		var status unix.WaitStatus
+		pid, err := unix.Wait4(-1, &status, unix.WUNTRACED|unix.WCONTINUED, nil)
+		switch {
+		case err == unix.EINTR:
+		case err != nil:
+			// The command never became our child, so nobody will know how it ended.
+			f.awaitEnd()
+			messages <- stage.Exited{Status: unix.WaitStatus(125 << 8)}
+			return
+		case pid != f.command:
+		case status.Stopped():
+			messages <- stage.Stopped{Signal: int(status.StopSignal())}
+		case status.Exited(), status.Signaled():
+			messages <- stage.Exited{Status: status}
+			return
+		}
+	}
+}
+
+// awaitEnd waits for the end of a command that is not our child.
+func (f *front) awaitEnd() {
+	if f.pidfd == nil {
+		return
+	}
+	p := []unix.PollFd{{Fd: int32(f.pidfd.Fd()), Events: unix.POLLIN}}
+	for {
+		if _, err := unix.Poll(p, -1); err != unix.EINTR {
+			return
+		}
+	}
+}

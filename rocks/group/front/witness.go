@@ -1,0 +1,173 @@
+package front
+
+import (
+	"fmt"
+	"math"
+	"runtime"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"rock/rocks/group/stage"
+)
+
+// A witness tells whether a signal that the front got was sent to the whole process
+// group, which the command belongs to, or to the front alone. The kernel tells the
+// receiver nothing about that.
+//
+// It is a child process in the same process group which keeps all signals blocked
+// and does nothing but say, when asked, which ones it got. The kernel signals the
+// members of a group in the reverse order of their joining it (attach_pid), so the
+// witness has a signal before the front has it, and the answer is certain.
+type witness struct {
+	pid  int
+	sock int                    // our end
+	seen map[syscall.Signal]int // got by the witness and not yet by the front
+	gone bool                   // it does not answer any more
+}
+
+// batch is how many signals the witness reports at once.
+const batch = 32
+
+// testimony is the answer of the witness: how many signals, and which.
+type testimony struct {
+	count   uint64
+	signals [batch]signal
+}
+
+// newWitness starts the witness.
+func newWitness() (*witness, error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("start witness: %w", err)
+	}
+	defer unix.Close(fds[1])
+	// The witness works on memory that exists before it does, because it must not call
+	// anything that allocates.
+	w := &witnessMemory{all: stage.AllSignals}
+	copy(w.name[:], "rock-witness")
+
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	syscall.ForkLock.Lock()
+	defer syscall.ForkLock.Unlock()
+	old := stage.SetMask(stage.AllSignals)
+	defer stage.SetMask(old)
+	pid, errno := forkWitness(fds[1], w)
+	runtime.KeepAlive(w)
+	if errno != 0 {
+		_ = unix.Close(fds[0])
+		return nil, fmt.Errorf("start witness: %w", errno)
+	}
+	return &witness{pid: pid, sock: fds[0], seen: make(map[syscall.Signal]int)}, nil
+}
+
+// witnessMemory is all that the witness works with.
+type witnessMemory struct {
+	name   [16]byte // for ps
+	all    stage.Sigset
+	now    unix.Timespec // zero
+	answer testimony
+}
+
+// forkWitness forks without exec: nothing but system calls on prepared memory happens in
+// the child, as in the short time before exec of every other child of a Go program.
+// A second Go runtime would make every start of a command slower by milliseconds, and
+// it could not keep SIGTERM and its like blocked.
+//
+//go:nosplit
+//go:norace
+//go:noinline
+func forkWitness(sock int, w *witnessMemory) (pid int, errno syscall.Errno) {
+	r, _, errno := syscall.RawSyscall6(syscall.SYS_CLONE, uintptr(syscall.SIGCHLD), 0, 0, 0, 0, 0)
+	if r != 0 || errno != 0 {
+		return int(r), errno
+	}
+	syscall.RawSyscall(syscall.SYS_PRCTL, syscall.PR_SET_NAME, uintptr(unsafe.Pointer(&w.name)), 0)
+	// Nothing of the user's may stay open here.
+	syscall.RawSyscall(syscall.SYS_DUP3, uintptr(sock), 0, 0)
+	_, _, errno = syscall.RawSyscall(unix.SYS_CLOSE_RANGE, 1, math.MaxUint32, 0)
+	for errno == 0 {
+		// A question is a message of any content; the end of the front is the end.
+		n, _, _ := syscall.RawSyscall(syscall.SYS_READ, 0, uintptr(unsafe.Pointer(&w.answer)), 1)
+		if n != 1 {
+			break
+		}
+		w.answer.count = 0
+		for w.answer.count < batch {
+			_, _, errno := syscall.RawSyscall6(syscall.SYS_RT_SIGTIMEDWAIT, uintptr(unsafe.Pointer(&w.all)),
+				uintptr(unsafe.Pointer(&w.answer.signals[w.answer.count])),
+				uintptr(unsafe.Pointer(&w.now)), unsafe.Sizeof(w.all), 0, 0)
+			if errno != 0 {
+				break // EAGAIN: no more
+			}
+			w.answer.count++
+		}
+		syscall.RawSyscall(syscall.SYS_WRITE, 0, uintptr(unsafe.Pointer(&w.answer)), unsafe.Sizeof(w.answer))
+	}
+	for {
+		syscall.RawSyscall(syscall.SYS_EXIT_GROUP, 0, 0, 0)
+	}
+}
+
+// saw reports whether the witness got sig too, and uses that up: for a signal that the front
+// got once it must be called once. It reports false if the witness is gone.
+func (w *witness) saw(sig syscall.Signal) bool {
+	if !w.ask() {
+		return false
+	}
+	if w.seen[sig] == 0 {
+		return false
+	}
+	w.seen[sig]--
+	return true
+}
+
+// ask has the witness tell what it got since it was asked last.
+func (w *witness) ask() bool {
+	for {
+		// It may have been stopped together with the front, and the front alone been
+		// continued.
+		_ = unix.Kill(w.pid, unix.SIGCONT)
+		var t testimony
+		b := (*[unsafe.Sizeof(t)]byte)(unsafe.Pointer(&t))[:]
+		if _, err := unix.SendmsgN(w.sock, b[:1], nil, nil, unix.MSG_NOSIGNAL); err != nil {
+			return false
+		}
+		if n, err := readFull(w.sock, b); err != nil || n != len(b) {
+			return false
+		}
+		for i := range t.signals[:min(t.count, batch)] {
+			s := &t.signals[i]
+			if s.number() == unix.SIGCONT && s.sender() == unix.Getpid() {
+				continue // ours
+			}
+			w.seen[s.number()]++
+		}
+		if t.count < batch {
+			return true
+		}
+	}
+}
+
+// readFull reads one message.
+func readFull(fd int, b []byte) (int, error) {
+	for {
+		n, err := unix.Read(fd, b)
+		if err != unix.EINTR {
+			return n, err
+		}
+	}
+}
+
+// end ends the witness and waits for it.
+func (w *witness) end() {
+	_ = unix.Close(w.sock)
+	_ = unix.Kill(w.pid, unix.SIGKILL)
+	for {
+		if _, err := unix.Wait4(w.pid, nil, 0, nil); err != unix.EINTR {
+			return
+		}
+	}
+}

@@ -1,0 +1,43 @@
+package group
+
+import (
+	"strings"
+	"time"
+)
+
+// States of a group.
+const (
+	Running  = "running"  // processes run
+	Stopped  = "stopped"  // the command is stopped, by Ctrl-Z for instance
+	Ending   = "ending"   // no process is left; the rocks deliver what was written last
+	Ordinary = "ordinary" // processes run, without rocks: interposition is not possible here
+)
+
+// Info describes a group at one moment.
+type Info struct {
+	ID         string    `msgpack:"id"`
+	Name       string    `msgpack:"name"`       // "" for none
+	Pid        int       `msgpack:"pid"`        // of the command
+	Front      int       `msgpack:"front"`      // pid of the process that the user started
+	Supervisor int       `msgpack:"supervisor"` // pid
+	Command    []string  `msgpack:"command"`    // name and arguments
+	State      string    `msgpack:"state"`      // one of the constants above
+	Rocks      int       `msgpack:"rocks"`      // how many
+	Started    time.Time `msgpack:"started"`
+}
+
+// CommandLine returns the command as one line for people.
+func (i Info) CommandLine() string { return strings.Join(i.Command, " ") }
+
+// Rock describes one rock of a group at one moment.
+type Rock struct {
+	ID       string    `msgpack:"id"`
+	State    string    `msgpack:"state"`  // established, suspended, connecting or closed
+	Local    string    `msgpack:"local"`  // address and port as the program sees them
+	Remote   string    `msgpack:"remote"` //
+	Role     string    `msgpack:"role"`   // client or server
+	Epoch    uint32    `msgpack:"epoch"`
+	InFlight int       `msgpack:"in_flight"` // bytes written and not acknowledged
+	Since    time.Time `msgpack:"since"`     // of State
+	Error    string    `msgpack:"error"`     // the last one, "" for none
+}

@@ -1,0 +1,199 @@
+package group
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Answers is what a group tells through its control socket. Its methods are called by several
+// goroutines at once and must not block.
+type Answers interface {
+	Info() Info
+	Rocks() []Rock
+}
+
+const (
+	// clientTime bounds how long a client may take for a request or to take its reply.
+	clientTime = 5 * time.Second
+	// maxClients bounds the clients served at once; more wait in the backlog.
+	maxClients = 16
+)
+
+// Server answers requests on a group's control socket. No client can hold up the group or, beyond
+// clientTime, another client.
+type Server struct {
+	listener *net.UnixListener
+	answers  Answers
+	log      *slog.Logger
+	places   chan struct{} // one for each client that is being served
+	work     sync.WaitGroup
+
+	mu      sync.Mutex
+	clients map[net.Conn]struct{}
+	closed  bool
+}
+
+// Serve starts to answer on the control socket at path, until Close.
+func Serve(path string, answers Answers, log *slog.Logger) (*Server, error) {
+	l, err := listenUnix(path)
+	if err != nil {
+		return nil, fmt.Errorf("open control socket: %w", err)
+	}
+	s := &Server{
+		listener: l, answers: answers, log: log,
+		places:  make(chan struct{}, maxClients),
+		clients: make(map[net.Conn]struct{}),
+	}
+	s.work.Go(s.accept)
+	return s, nil
+}
+
+// Close ends all conversations and waits for the goroutines. It does not remove the socket.
+func (s *Server) Close() error {
+	s.mu.Lock()
+	s.closed = true
+	for c := range s.clients {
+		_ = c.Close()
+	}
+	s.mu.Unlock()
+	err := s.listener.Close()
+	s.work.Wait()
+	return err
+}
+
+func (s *Server) accept() {
+	for {
+		conn, err := s.listener.AcceptUnix()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil { // too many descriptors, for instance
+			s.log.Warn("control socket", "error", err)
+			time.Sleep(100 * time.Millisecond)
+			continue
+		}
+		if !s.admit(conn) {
+			_ = conn.Close()
+			continue
+		}
+		s.places <- struct{}{}
+		s.work.Go(func() {
+			defer func() { <-s.places }()
+			defer s.dismiss(conn)
+			s.converse(conn)
+		})
+	}
+}
+
+// admit says whether a client may ask, and keeps it for Close.
+func (s *Server) admit(conn *net.UnixConn) bool {
+	uid, err := peerUID(conn)
+	if err != nil || uid != os.Geteuid() && uid != 0 {
+		s.log.Warn("control client refused", "uid", uid, "error", err)
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.clients[conn] = struct{}{}
+	return !s.closed
+}
+
+func (s *Server) dismiss(conn *net.UnixConn) {
+	_ = conn.Close()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.clients, conn)
+}
+
+// converse answers one request after the other.
+func (s *Server) converse(conn net.Conn) {
+	for {
+		_ = conn.SetDeadline(time.Now().Add(clientTime))
+		var q Request
+		if err := readMessage(conn, &q, MaxRequest); err != nil {
+			return
+		}
+		r := s.answer(q)
+		err := writeMessage(conn, r, MaxReply)
+		if errors.Is(err, ErrTooLarge) {
+			err = writeMessage(conn, &Reply{Version: Version, Error: err.Error()}, MaxReply)
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (s *Server) answer(q Request) *Reply {
+	r := &Reply{Version: Version}
+	switch {
+	case q.Version != Version:
+		r.Error = fmt.Sprintf("control protocol version %d is not spoken here, %d is", q.Version, Version)
+	case q.Op == OpPing:
+	case q.Op == OpInfo:
+		info := s.answers.Info()
+		r.Info = &info
+	case q.Op == OpConns:
+		r.Rocks = s.answers.Rocks()
+	case q.Op == OpFreeze, q.Op == OpCheckpoint:
+		r.Error = q.Op + ": not yet"
+	default:
+		r.Error = fmt.Sprintf("unknown operation %q", q.Op)
+	}
+	return r
+}
+
+// peerUID returns the user at the other end (SO_PEERCRED, unix(7)).
+func peerUID(conn *net.UnixConn) (int, error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return -1, err
+	}
+	var cred *unix.Ucred
+	var credErr error
+	err = raw.Control(func(fd uintptr) {
+		cred, credErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	})
+	if err = errors.Join(err, credErr); err != nil {
+		return -1, err
+	}
+	return int(cred.Uid), nil
+}
+
+// listenUnix listens at a path of any length, for this user only.
+func listenUnix(path string) (*net.UnixListener, error) {
+	short, done, err := shortPath(path)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: short, Net: "unix"})
+	if err != nil {
+		return nil, err
+	}
+	l.SetUnlinkOnClose(false) // the short path is gone by then
+	if err := os.Chmod(path, 0o600); err != nil {
+		_ = l.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// shortPath returns another way to path that fits into a socket address, which has room for 107
+// bytes: through the descriptor of the directory. It is good until done is called.
+func shortPath(path string) (short string, done func(), err error) {
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return "", nil, err
+	}
+	short = fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), filepath.Base(path))
+	return short, func() { _ = dir.Close() }, nil
+}

@@ -1,0 +1,19 @@
+// Package stage is how the processes of rock start each other and talk.
+//
+// The binary rock runs in several stages. The one that the user starts is the
+// front. It starts itself again as the supervisor, which starts the command; two
+// more stages are rare (see [Kind]). A stage is told what it is by the environment
+// variable ROCK_STAGE, so that the command lines that ps shows stay readable;
+// [Current] takes the variable away, and so the command never sees it.
+//
+// Front and supervisor talk over a [Channel], a socket pair made by the front:
+//
+//	front                          supervisor
+//	Plan (log file)           →
+//	                          ←    Started (pidfd, listener)   or   Failed
+//	                          ←    Stopped, Continued          any number
+//	                          ←    Exited                      the front leaves
+//
+// Each end takes the end of the stream without a last message for the death of
+// the other.
+package stage

@@ -1,0 +1,54 @@
+package supervise
+
+import (
+	"fmt"
+	"os"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+
+	"rock/rocks/group"
+)
+
+// state is the state of the group, one of the constants of package group. The watching goroutine
+// sets it, those of the control socket read it.
+type state struct{ v atomic.Value }
+
+func (s *state) set(v string) { s.v.Store(v) }
+
+func (s *state) get() string {
+	v, _ := s.v.Load().(string)
+	return v
+}
+
+// runningState is the state of a group whose processes run.
+func (s *supervisor) runningState() string {
+	if s.interposition == nil {
+		return group.Ordinary
+	}
+	return group.Running
+}
+
+// Info describes the group for the control socket.
+func (s *supervisor) Info() group.Info {
+	return group.Info{
+		ID: s.registration.ID, Name: s.plan.Name, Pid: s.pid, Front: s.plan.Front, Supervisor: os.Getpid(),
+		Command: s.command, State: s.state.get(), Rocks: len(s.Rocks()), Started: s.started,
+	}
+}
+
+// Rocks describes the rocks for the control socket.
+func (s *supervisor) Rocks() []group.Rock {
+	if s.interposition == nil {
+		return nil
+	}
+	return s.interposition.Rocks()
+}
+
+// describe returns how a process ended, for the log.
+func describe(status unix.WaitStatus) string {
+	if status.Signaled() {
+		return unix.SignalName(status.Signal())
+	}
+	return fmt.Sprintf("exit status %d", status.ExitStatus())
+}

@@ -1,0 +1,110 @@
+package supervise
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"rock/rocks/group/stage"
+)
+
+// buryOrphans waits for those children that have ended, the command excepted, and says whether
+// any process of the group is left.
+//
+// Children that this process starts for itself stay in its process group; those are left to
+// who waits for them. No process of the group is in it, so all others are orphans that we
+// adopted.
+func buryOrphans(command int) (left bool) {
+	own := unix.Getpgrp()
+	for {
+		ours := false
+		for _, pid := range children() {
+			if pid == command {
+				left = true
+				continue
+			}
+			if group, err := unix.Getpgid(pid); err == nil && group == own {
+				ours = true
+				continue
+			}
+			left = !bury(pid) || left
+		}
+		// The lists may miss one that just changes hands between our threads. To have no child at
+		// all is certain.
+		if left || ours || childless() {
+			return left
+		}
+	}
+}
+
+// bury waits for a child if it has ended, and says whether it is gone.
+func bury(pid int) bool {
+	for {
+		got, err := unix.Wait4(pid, nil, unix.WNOHANG, nil)
+		if err != unix.EINTR {
+			return got != 0 || err != nil
+		}
+	}
+}
+
+// childless says that this process has no child.
+func childless() bool {
+	err := unix.Waitid(unix.P_ALL, 0, nil, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
+	return err == unix.ECHILD
+}
+
+// children returns the pids of all children. The kernel lists them per thread; without such lists
+// (CONFIG_PROC_CHILDREN) all processes are asked for their parent.
+func children() []int {
+	var pids []int
+	lists, _ := filepath.Glob("/proc/self/task/*/children")
+	for _, list := range lists {
+		b, err := os.ReadFile(list)
+		if err != nil {
+			continue // the thread has ended; its children have another now
+		}
+		for _, field := range bytes.Fields(b) {
+			if pid, err := strconv.Atoi(string(field)); err == nil {
+				pids = append(pids, pid)
+			}
+		}
+	}
+	if lists == nil {
+		for pid, p := range stage.Processes() {
+			if p.Parent == os.Getpid() {
+				pids = append(pids, pid)
+			}
+		}
+	}
+	return pids
+}
+
+// releaseSession does for the group's orphans what the kernel does for those of a command
+// without rock. When a shell ends, its jobs become orphaned process groups: those that are
+// stopped are hung up, because nobody could continue them, and the others are not stopped any
+// more by reading from the terminal. Here they would not be orphaned, since their new parent is
+// in their session: so we leave it. group is a process group of the session.
+func releaseSession(group int) {
+	// A leader of a process group cannot make a session, and so joins another one first.
+	if err := unix.Setpgid(0, group); err == nil {
+		_, _ = unix.Setsid()
+	}
+	all := stage.Processes()
+	for _, pid := range children() {
+		p := all[pid]
+		if p.State != 'T' || !stage.Orphaned(p.Group, all, func(stage.Process) bool { return false }) {
+			continue
+		}
+		_ = unix.Kill(-p.Group, unix.SIGHUP)
+		_ = unix.Kill(-p.Group, unix.SIGCONT)
+	}
+}
+
+// isStopped says whether a process is stopped.
+func isStopped(pid int) bool {
+	p, err := stage.ReadProcess(pid)
+	return err == nil && p.State == 'T'
+}

@@ -1,0 +1,15 @@
+// Package supervise is the supervisor's life: it starts the command under the seccomp filter (package
+// interpose), tells the front how it fares, registers the group, answers on its control socket,
+// adopts and buries the group's orphans, and leaves when no process of the group is left and
+// what they wrote last has been delivered.
+//
+//	Run ── receives the plan from the front
+//	    ── launch: registers, starts the command             launch.go
+//	    ── serves the control socket                         answers.go
+//	    ── watches the command, its orphans and the front    supervisor.go, children.go
+//	    ── lingers until the flight logs are delivered       supervisor.go
+//
+// The supervisor has a process group of its own in the front's session, so that the terminal does
+// not reach it. SIGTERM tells it to be brief: it then waits for the group as before, but no
+// longer for peers that do not answer.
+package supervise

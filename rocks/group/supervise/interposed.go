@@ -1,0 +1,65 @@
+package supervise
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"rock/rocks"
+	"rock/rocks/detect"
+	"rock/rocks/group"
+	"rock/rocks/interpose"
+	"rock/rocks/interpose/seccomp"
+)
+
+// withRocks is a command under the filter, with the endpoint that owns its rocks.
+type withRocks struct {
+	endpoint   *rocks.Endpoint
+	interposer *interpose.Interposer
+}
+
+// interposed starts the command with its connections on rocks.
+func interposed(settings group.Settings, log *slog.Logger, p seccomp.Process) (interposition, *os.Process, error) {
+	endpoint, err := rocks.NewEndpoint(rocks.Config{
+		Network: rocks.System(), Logger: log,
+		Heartbeat: settings.Heartbeat, Misses: settings.Misses, Timeout: settings.Timeout,
+		MaxBackoff: settings.Backoff, FlightLimit: settings.FlightLog, ReceiveLimit: settings.Receive,
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("open endpoint: %w", err)
+	}
+	ip, process, err := interpose.Start(interpose.Config{
+		Endpoint: endpoint, Logger: log, Rules: detect.NewRules(settings.Rules, nil),
+	}, p)
+	if err != nil {
+		_ = endpoint.Close()
+		return nil, nil, err
+	}
+	return &withRocks{endpoint, ip}, process, nil
+}
+
+// Rocks describes the rocks, for the control socket.
+func (w *withRocks) Rocks() []group.Rock {
+	infos := w.endpoint.Conns()
+	list := make([]group.Rock, 0, len(infos))
+	for _, i := range infos {
+		list = append(list, group.Rock{
+			ID: i.ID.String(), State: i.State, Local: i.Local.String(), Remote: i.Remote.String(),
+			Role: i.Role.String(), Epoch: i.Epoch, InFlight: i.InFlight, Since: i.Since, Error: i.LastError,
+		})
+	}
+	return list
+}
+
+// ListenerFile returns a duplicate of the seccomp listener.
+func (w *withRocks) ListenerFile() (*os.File, error) { return w.interposer.ListenerFile() }
+
+// Close waits until all is delivered, or ctx ends, and ends the rocks.
+func (w *withRocks) Close(ctx context.Context) error {
+	err := w.interposer.Close(ctx)
+	if closeErr := w.endpoint.Close(); err == nil {
+		err = closeErr
+	}
+	return err
+}

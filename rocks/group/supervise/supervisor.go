@@ -1,0 +1,213 @@
+package supervise
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"rock/rocks/group"
+	"rock/rocks/group/stage"
+)
+
+// briefTime is how long flight logs may take after SIGTERM.
+const briefTime = 5 * time.Second
+
+// supervisor is the process that supervises a group.
+type supervisor struct {
+	plan     stage.Plan
+	command  []string
+	channel  *stage.Channel
+	log      *slog.Logger
+	warnings []string // for the front, and so the user
+
+	registration  *group.Registration // nil without
+	server        *group.Server       // nil without
+	interposition interposition       // nil without
+	pid           int                 // of the command
+	started       time.Time
+	state         state
+
+	brief context.Context // done after SIGTERM
+}
+
+// Run is the supervisor. fd is the descriptor of its channel. It returns when nothing is left
+// to do, with an exit status that nobody asks for.
+func Run(fd int, command []string) int {
+	stage.Title("rock-supervisor")
+	channel, err := stage.Open(fd)
+	if err != nil {
+		return 1
+	}
+	m, files, err := channel.Receive()
+	plan, ok := m.(stage.Plan)
+	if err != nil || !ok {
+		return 1 // the front died before it told
+	}
+	s := &supervisor{plan: plan, command: command, channel: channel, log: openLog(files)}
+	return s.run()
+}
+
+func (s *supervisor) run() int {
+	children := make(chan os.Signal, 1)
+	signal.Notify(children, unix.SIGCHLD)
+	stop := s.takeSignals()
+	defer stop()
+
+	if failed := s.launch(); failed != nil {
+		s.log.Error("command not started", "error", failed.Reason)
+		_ = s.channel.Send(*failed)
+		s.close(context.Background())
+		return failed.Status
+	}
+	s.release()
+	s.watch(children)
+	s.linger()
+	return 0
+}
+
+// takeSignals makes this process ignore what the command shall ignore, which inherits that, and
+// survive all other signals. SIGTERM ends the context brief.
+func (s *supervisor) takeSignals() (stop func()) {
+	direct, _ := inheritable(s.plan)
+	var deaf []os.Signal
+	for sig := range stage.AllSignals.All() {
+		switch {
+		case direct.Has(sig):
+			signal.Ignore(sig)
+		case deafTo.Has(sig):
+			deaf = append(deaf, sig)
+		}
+	}
+	signal.Notify(make(chan os.Signal, 1), deaf...) // caught: gone with the exec of the command
+	if direct.Has(unix.SIGTERM) {
+		// Without a handler for it the command would not inherit it ignored.
+		s.brief = context.Background()
+		return func() {}
+	}
+	s.brief, stop = signal.NotifyContext(context.Background(), unix.SIGTERM)
+	return stop
+}
+
+// deafTo are the signals that would end or stop the supervisor. It must outlive the group whatever
+// somebody sends to all that is called rock.
+var deafTo = stage.SignalSet(unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGABRT, unix.SIGUSR1, unix.SIGUSR2,
+	unix.SIGPIPE, unix.SIGALRM, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU, unix.SIGXCPU, unix.SIGXFSZ,
+	unix.SIGVTALRM, unix.SIGPOLL, unix.SIGPWR)
+
+// watch tells the front how the command fares until no process of the group is left.
+func (s *supervisor) watch(children <-chan os.Signal) {
+	front := make(chan struct{})
+	go func() {
+		defer close(front)
+		for {
+			if _, _, err := s.channel.Receive(); err != nil {
+				return
+			}
+		}
+	}()
+	for ended := false; ; {
+		if !ended {
+			ended = s.watchCommand()
+		}
+		if left := buryOrphans(s.pid); !left && ended {
+			return
+		}
+		select {
+		case <-children:
+		case <-front:
+			front = nil
+			if !ended {
+				// Only SIGKILL takes the front away from a command that lives. It was meant for
+				// the command.
+				s.log.Warn("the front was killed: killing the command")
+				_ = unix.Kill(s.pid, unix.SIGKILL)
+			}
+		}
+	}
+}
+
+// watchCommand tells the front what has happened to the command, and whether it has ended.
+func (s *supervisor) watchCommand() (ended bool) {
+	for {
+		var status unix.WaitStatus
+		pid, err := unix.Wait4(s.pid, &status, unix.WNOHANG|unix.WUNTRACED|unix.WCONTINUED, nil)
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err != nil:
+			s.log.Error("command lost", "error", err)
+			s.tell(stage.Exited{Status: 125 << 8})
+			return true
+		case pid == 0:
+			return false
+		case status.Stopped():
+			s.stopped(status.StopSignal())
+		case status.Continued():
+			s.continued()
+		default:
+			s.log.Info("command ended", "status", describe(status))
+			s.state.set(s.runningState())
+			releaseSession(s.plan.Group)
+			s.tell(stage.Exited{Status: status})
+			return true
+		}
+	}
+}
+
+func (s *supervisor) stopped(sig syscall.Signal) {
+	s.log.Debug("command stopped", "signal", unix.SignalName(sig))
+	s.state.set(group.Stopped)
+	// What stopped both, such as SIGSTOP to the process group, needs no second stop.
+	if !isStopped(s.plan.Front) {
+		s.tell(stage.Stopped{Signal: int(sig)})
+	}
+}
+
+// continued continues the front, which may be just about to stop: whoever continued the command
+// may not have signalled the front.
+func (s *supervisor) continued() {
+	s.log.Debug("command continued")
+	s.state.set(s.runningState())
+	s.tell(stage.Continued{})
+	_ = unix.Kill(s.plan.Front, unix.SIGCONT)
+}
+
+// tell sends a message to the front. That it is gone shows elsewhere.
+func (s *supervisor) tell(m stage.Message) {
+	if err := s.channel.Send(m); err != nil {
+		s.log.Debug("front not told", "error", err)
+	}
+}
+
+// linger waits until the rocks have delivered what the group wrote last, and closes everything.
+func (s *supervisor) linger() {
+	s.log.Info("no process is left")
+	s.state.set(group.Ending)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	defer context.AfterFunc(s.brief, func() { time.AfterFunc(briefTime, cancel) })()
+	s.close(ctx)
+}
+
+// close releases what launch made.
+func (s *supervisor) close(ctx context.Context) {
+	if s.interposition != nil {
+		if err := s.interposition.Close(ctx); err != nil {
+			s.log.Warn("not all was delivered", "error", err)
+		}
+	}
+	if s.server != nil {
+		_ = s.server.Close()
+	}
+	if s.registration != nil {
+		if err := s.registration.Close(); err != nil {
+			s.log.Warn("runtime directory not cleaned", "error", err)
+		}
+	}
+	s.log.Info("supervisor ends")
+}
