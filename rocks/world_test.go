@@ -226,9 +226,9 @@ func (x text) send(c *rocks.Conn, n int, rng *rand.Rand) error {
 	for at := 0; at < n; {
 		size := min(len(buf), n-at)
 		if rng != nil {
-			size = 1 + rng.IntN(size)
-			if rng.IntN(4) == 0 {
-				time.Sleep(time.Duration(rng.IntN(30)) * time.Millisecond)
+			size = 1 + rng.IntN(min(size, 2<<10))
+			if rng.IntN(3) == 0 {
+				time.Sleep(time.Duration(rng.IntN(500)) * time.Millisecond)
 			}
 		}
 		x.fill(buf[:size], uint64(at))
