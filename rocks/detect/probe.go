@@ -30,16 +30,22 @@ const probeSlack = 200 * time.Millisecond
 // only when that one is established too.
 //
 // Rock comes with the announcement. Ordinary means that the peer refused or
-// reset the probe, closed it without a byte, sent anything else, or was silent
-// for AnswerTime(rtt); rtt is the round-trip time of the path, 0 if unknown.
-// Unknown comes with an error: the network or ctx failed, which says nothing
-// about the peer. Until dial returns, the time is bounded by ctx alone.
+// reset the probe, closed it without a byte, sent anything else (also an
+// announcement of versions that are not ours), or was silent for
+// AnswerTime(rtt); rtt is the round-trip time of the path, 0 if unknown: then
+// the time that dial took serves as a bound of it. Unknown comes with an error:
+// the network or ctx failed, which says nothing about the peer. Until dial
+// returns, the time is bounded by ctx alone.
 func Probe(ctx context.Context, dial DialFunc, rtt time.Duration) (wire.Announcement, Verdict, error) {
+	start := time.Now()
 	conn, err := dial(ctx, ProbeMSS)
 	if err != nil {
 		return judge(ctx, fmt.Errorf("dial probe: %w", err), refusal)
 	}
 	defer conn.Close()
+	if rtt <= 0 {
+		rtt = max(time.Since(start), unknownRTT) // to connect takes a round trip at least
+	}
 	if err := halfClose(conn); err != nil {
 		return judge(ctx, fmt.Errorf("half-close probe: %w", err), refusal)
 	}

@@ -59,9 +59,6 @@ func probe(t *testing.T, ctx context.Context, server serve, change func(*probeCo
 	t.Helper()
 	ours, theirs := net.Pipe()
 	conn := &probeConn{Conn: ours, t: t, fin: make(chan struct{})}
-	if change != nil {
-		change(conn)
-	}
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		<-conn.fin
@@ -73,6 +70,9 @@ func probe(t *testing.T, ctx context.Context, server serve, change func(*probeCo
 	announced, verdict, err := Probe(ctx, func(_ context.Context, mss int) (net.Conn, error) {
 		if mss != ProbeMSS {
 			t.Errorf("dialled with MSS %d, want %d", mss, ProbeMSS)
+		}
+		if change != nil {
+			change(conn)
 		}
 		return conn, nil
 	}, rtt)
@@ -169,6 +169,30 @@ func TestProbeContext(t *testing.T) {
 			t.Errorf("Probe took %v, want 50ms", took)
 		}
 	})
+}
+
+// TestProbeUnknownRTT checks that a slow path is given time although nobody knows
+// its round-trip time.
+func TestProbeUnknownRTT(t *testing.T) {
+	for _, tt := range []struct{ dial, want time.Duration }{
+		{time.Millisecond, 600 * time.Millisecond},
+		{300 * time.Millisecond, 1400 * time.Millisecond},
+		{time.Second, LongHold},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var connected time.Time
+			_, verdict, err := probe(t, t.Context(), silent, func(c *probeConn) {
+				time.Sleep(tt.dial)
+				connected = time.Now()
+			}, 0)
+			if verdict != Ordinary || err != nil {
+				t.Errorf("Probe = %v, %v, want ordinary", verdict, err)
+			}
+			if got := time.Since(connected); got != tt.want {
+				t.Errorf("Probe waited %v after a dial of %v, want %v", got, tt.dial, tt.want)
+			}
+		})
+	}
 }
 
 func TestProbeDialFails(t *testing.T) {

@@ -11,8 +11,8 @@ type Action uint8
 const (
 	// Detect asks the peer, with the cache in front: what happens without a rule.
 	Detect Action = iota
-	// Force takes the peer for a rock whatever the cache says. It still has to
-	// announce itself before a byte of ours is sent.
+	// Force asks the peer whatever the cache says, as if it were known to have
+	// rocks. It still has to announce itself before a byte of ours is sent.
 	Force
 	// Forbid takes the peer for ordinary: no mark, no probe, no rock.
 	Forbid
