@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -20,6 +21,9 @@ const (
 // means that there is no route, or no such address family. The advmss metric
 // of a route is not seen.
 func PathMSS(remote netip.Addr) (int, error) {
+	if !remote.IsValid() {
+		return 0, errors.New("find route: no address")
+	}
 	remote = remote.Unmap()
 	const discard = 9 // any port will do, nothing is sent
 	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(remote, discard)))
