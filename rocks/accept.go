@@ -48,7 +48,6 @@ func (e *Endpoint) acceptResume(x *exchange, m *wire.Resume, raw []byte) error {
 	c, grave := e.find(key)
 	switch {
 	case c != nil:
-		x.as(c.role, &c.keys)
 		err := c.answerResume(x, m)
 		if err != nil {
 			x.abandon()
@@ -68,17 +67,17 @@ func (e *Endpoint) acceptResume(x *exchange, m *wire.Resume, raw []byte) error {
 // proven itself.
 func (c *Conn) answerResume(x *exchange, m *wire.Resume) error {
 	c.mu.Lock()
-	stale, hasKeys := c.staleLocked(m.Epoch, m.Incarnation), c.keys != auth.Keys{}
+	stale, keys := c.staleLocked(m.Epoch, m.Incarnation), c.keys
 	ch := &wire.Challenge{
 		Epoch: c.epoch, Incarnation: c.incarnation, PeerEpoch: c.peerEpoch, Generation: c.generation,
 		Received: c.receivedLocked(), Limit: c.grantLocked(), Nonce: auth.Nonce(), Addresses: c.e.addresses(),
 	}
 	c.mu.Unlock()
-	if !hasKeys {
-		x.keys = nil
+	if keys == (auth.Keys{}) {
 		x.refuse(wire.ReasonUnknown)
 		return ErrUnknownRock
 	}
+	x.as(c.role, &keys)
 	if stale {
 		x.refuse(wire.ReasonStale)
 		return errPeerStale

@@ -29,6 +29,9 @@ func (c *Conn) adoptLocked(nc net.Conn, o offer) error {
 	if c.exporting {
 		return errNotWanted
 	}
+	if c.staleLocked(o.epoch, o.incarnation) {
+		return errPeerStale // a newer copy came while this one was proving itself
+	}
 	old := c.link
 	c.generation = o.generation
 	c.peerEpoch, c.peerIncarnation = o.epoch, o.incarnation

@@ -32,10 +32,6 @@ func (l *link) controlLocked() {
 		o.flat = wire.AppendFrame(o.flat, wire.Ping{Token: uint64(time.Since(c.e.start))})
 		l.pingNow = false
 	}
-	if l.movedTo != nil {
-		o.flat = wire.AppendFrame(o.flat, wire.Moved{Addresses: *l.movedTo})
-		l.movedTo = nil
-	}
 	if l.tellAddrs {
 		o.flat = wire.AppendFrame(o.flat, wire.AddressUpdate{Addresses: c.e.addresses()})
 		l.tellAddrs = false

@@ -72,7 +72,7 @@ func (c *Conn) CloseRead() error {
 }
 
 // discardLocked drops all input.
-func (c *Conn) discardLocked() { c.consumedLocked(c.in.Len()) }
+func (c *Conn) discardLocked() { c.consumedLocked(c.in.End()) }
 
 // Reset ends the rock at once in both directions, dropping what is under way, and closes the
 // Conn. The peer's program gets ECONNRESET, even if there is no link at the moment.

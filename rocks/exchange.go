@@ -138,14 +138,18 @@ func (r *refusal) Error() string { return r.Unwrap().Error() }
 // Unwrap returns the public form.
 func (r *refusal) Unwrap() error { return &RefusedError{Reason: r.Reason, Versions: r.Versions} }
 
-// refuse says why there will be no link, with a MAC if x has keys, and closes the connection. It is
-// said once, without waiting for it to arrive.
+// refuse says why there will be no link, with a MAC if x has keys, and closes the connection. It waits
+// a moment for the other end to have read it: closing with unread input would destroy it.
 func (x *exchange) refuse(reason wire.Reason) {
 	m := &wire.Refuse{Reason: reason, Versions: wire.Supported()}
 	if x.keys != nil {
 		_ = x.sendSealed(auth.LabelRefuse, m)
 	} else {
 		_ = x.send(m)
+	}
+	if half, ok := x.nc.(interface{ CloseWrite() error }); ok && half.CloseWrite() == nil && x.stop() {
+		_ = x.nc.SetDeadline(time.Now().Add(linger))
+		_, _ = io.CopyN(io.Discard, x.r, wire.MaxBody)
 	}
 	x.abandon()
 }

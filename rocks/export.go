@@ -134,7 +134,7 @@ func (c *Conn) restoreStreams(st *State) {
 	c.finSent, c.finAcked = st.FinSent, st.FinAcked
 	c.in = flight.New(st.Consumed, max(st.ReceiveLimit, len(st.Input)))
 	c.in.Append(st.Input)
-	c.granted, c.finReceived, c.readClosed = st.Granted, st.FinReceived, st.ReadClosed
+	c.granted, c.finReceived, c.readClosed = st.Received, st.FinReceived, st.ReadClosed
 	if st.ResetPending {
 		c.reset, c.err = wire.ResetProgram, &ResetError{}
 	}

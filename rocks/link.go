@@ -7,8 +7,6 @@ import (
 	"net/netip"
 	"sync/atomic"
 	"time"
-
-	"rock/rocks/wire"
 )
 
 // Why a link ends.
@@ -60,7 +58,6 @@ type link struct {
 	rtt       time.Duration
 	finOut    bool
 	resetOut  bool
-	movedTo   *wire.Addresses
 	tellAddrs bool // own addresses have changed
 
 	out writeBuffers // the writer's own
@@ -144,6 +141,10 @@ func (c *Conn) lostLocked(l *link, err error) {
 			// The peer, which had the last word, was faster than our writer.
 			c.moveLocked(closed, nil)
 		default:
+			c.flaps++
+			if time.Since(l.opened) > youngLink {
+				c.flaps = 0
+			}
 			c.moveLocked(suspended, err)
 		}
 	}

@@ -54,6 +54,8 @@ func (l *link) live() {
 	}
 	h := c.e.cfg.Heartbeat
 	if silent >= h && now.Sub(l.pinged) >= h {
+		c.log.Shrink()
+		c.in.Shrink()
 		l.pinged, l.pingNow = now, true
 		l.kick()
 	}

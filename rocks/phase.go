@@ -65,7 +65,9 @@ func (c *Conn) moveLocked(to phase, cause error) bool {
 	}
 	if from == suspended {
 		c.redial.stopLocked()
-		c.limit.Stop()
+		if c.limit != nil {
+			c.limit.Stop()
+		}
 	}
 	switch to {
 	case established:

@@ -43,17 +43,21 @@ func (e *Endpoint) reachOnce(ctx context.Context, a netip.AddrPort) (net.Conn, w
 		case <-m.done:
 		case <-ctx.Done():
 		}
+		if m.failed() {
+			nc.Close()
+			return nil, m.err
+		}
 		return nc, nil
 	}
 	announced, verdict, err := detect.Probe(ctx, probe, 0)
-	if err != nil || verdict != detect.Rock {
+	if err != nil {
 		cancel()
 	}
 	<-m.done
 	switch {
-	case err != nil:
-	case m.err != nil:
+	case m.err != nil && (err == nil || !errors.Is(m.err, context.Canceled)):
 		err = m.err
+	case err != nil:
 	case verdict != detect.Rock:
 		err = ErrOrdinary
 	case !announced.Held:
@@ -72,6 +76,16 @@ type marked struct {
 	done chan struct{} // closed when nc or err is set
 	nc   net.Conn
 	err  error
+}
+
+// failed reports whether the dial is over and did not succeed.
+func (m *marked) failed() bool {
+	select {
+	case <-m.done:
+		return m.err != nil
+	default:
+		return false
+	}
 }
 
 func (e *Endpoint) dialMarked(ctx context.Context, a netip.AddrPort) *marked {

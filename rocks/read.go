@@ -23,7 +23,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 		return 0, c.opError("read", err)
 	}
 	n := copyOut(p, c.in)
-	c.consumedLocked(n)
+	c.consumedLocked(c.in.Start() + uint64(n))
 	return n, nil
 }
 
@@ -59,12 +59,12 @@ func (c *Conn) awaitInputLocked(poll bool) error {
 	}
 }
 
-// consumedLocked takes n bytes off the input. The peer gets new credit if that is worth telling or it
-// may be waiting for it.
-func (c *Conn) consumedLocked(n int) {
-	c.in.Trim(c.in.Start() + uint64(n))
+// consumedLocked takes the input before offset off. The peer gets new credit if that is worth telling or
+// it may be waiting for it.
+func (c *Conn) consumedLocked(offset uint64) {
+	c.in.Trim(offset)
 	l := c.link
-	if l == nil || n == 0 {
+	if l == nil {
 		return
 	}
 	more := c.grantLocked() - c.granted
@@ -74,9 +74,10 @@ func (c *Conn) consumedLocked(n int) {
 	}
 }
 
-// grantLocked returns the offset up to which the peer may send.
+// grantLocked returns the offset up to which the peer may send: what there is room for, and never less than
+// it was told before.
 func (c *Conn) grantLocked() uint64 {
-	return max(c.granted, c.in.Start()+uint64(c.in.Limit()))
+	return max(c.granted, c.in.End()+uint64(c.in.Free()))
 }
 
 // ackStep returns how many bytes are worth an ack.
@@ -94,7 +95,8 @@ func (c *Conn) WriteTo(w io.Writer) (int64, error) {
 		} else if err != nil {
 			return total, c.opError("read", err)
 		}
-		a, b := c.in.Slices(c.in.Start(), maxBatch)
+		start := c.in.Start()
+		a, b := c.in.Slices(start, maxBatch)
 		c.in.Pin()
 		c.reading = true
 		c.mu.Unlock()
@@ -102,9 +104,7 @@ func (c *Conn) WriteTo(w io.Writer) (int64, error) {
 		c.mu.Lock()
 		c.reading = false
 		c.in.Unpin()
-		if !c.done {
-			c.consumedLocked(int(n))
-		}
+		c.consumedLocked(start + uint64(n))
 		c.readers.Broadcast()
 		total += n
 		if err != nil {

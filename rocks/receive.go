@@ -34,7 +34,9 @@ func (l *link) receive(offset uint64, p []byte) error {
 	if len(p) == 0 {
 		return nil
 	}
-	c.in.Append(p)
+	if n := c.in.Append(p); n < len(p) {
+		return violation(wire.FrameData, "no room for %d bytes", len(p)-n)
+	}
 	c.receivedMoreLocked(l)
 	return nil
 }
@@ -58,12 +60,12 @@ func (c *Conn) mayReceiveLocked(offset uint64, n int) error {
 func (c *Conn) receivedMoreLocked(l *link) {
 	switch {
 	case c.done || c.err != nil:
-		c.consumedLocked(c.in.Len())
+		c.discardLocked()
 		if c.done && c.err == nil {
 			c.resetLocked(wire.ResetUnread) // nobody will ever read it, as with TCP
 		}
 	case c.readClosed:
-		c.consumedLocked(c.in.Len())
+		c.discardLocked()
 	default:
 		c.readers.Broadcast()
 	}

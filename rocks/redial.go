@@ -11,6 +11,7 @@ import (
 const (
 	firstPause  = 60 * time.Millisecond // after the first round; then twice as much each time
 	patience    = 10 * time.Minute      // after that the pause may grow further
+	freeFlaps   = 5                     // links that may be lost in a row, each at once, before the first round waits
 	maxAttempts = 8                     // at once to one address; the oldest makes room
 )
 
@@ -58,6 +59,7 @@ func (c *Conn) search(ctx context.Context) {
 	s := searchParty{c: c, under: make(map[netip.AddrPort][]context.CancelFunc)}
 	defer s.wg.Wait()
 	began, pause := time.Now(), firstPause
+	c.calm(ctx)
 	for {
 		s.round(ctx)
 		t := time.NewTimer(pause)
@@ -71,6 +73,24 @@ func (c *Conn) search(ctx context.Context) {
 			t.Stop()
 			pause = firstPause
 		}
+	}
+}
+
+// calm waits before the first round if link after link was lost soon after it was made, so that two ends that
+// can not agree do not keep each other busy.
+func (c *Conn) calm(ctx context.Context) {
+	c.mu.Lock()
+	n := c.flaps - freeFlaps
+	c.mu.Unlock()
+	if n <= 0 {
+		return
+	}
+	t := time.NewTimer(min(firstPause<<min(n, 10), c.e.cfg.MaxBackoff/2))
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	case <-c.redial.retry:
 	}
 }
 

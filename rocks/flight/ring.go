@@ -16,6 +16,9 @@ import "math/bits"
 // minSize is what a ring allocates first, in bytes.
 const minSize = 4 << 10
 
+// keepSize is what Shrink leaves to an empty ring, in bytes.
+const keepSize = 64 << 10
+
 // Ring is a bounded queue of bytes with 64-bit offsets. Use New.
 type Ring struct {
 	buf   []byte // size is 0 or a power of two, or limit
@@ -26,6 +29,7 @@ type Ring struct {
 	start  uint64 // offset of the first byte stored
 	acked  uint64 // bytes before are not needed any more; start lags behind it while pinned
 	pinned bool   // bytes from start on are in use and must stay where they are
+	lent   bool   // free space is in use: between Reserve and Commit
 }
 
 // New returns an empty ring whose first byte will have the given offset and that holds
@@ -78,6 +82,7 @@ func (r *Ring) Reserve(want int) []byte {
 	if r.n+want > len(r.buf) {
 		r.grow(r.n + want)
 	}
+	r.lent = true
 	tail := r.head + r.n
 	if tail >= len(r.buf) {
 		tail -= len(r.buf)
@@ -93,6 +98,14 @@ func (r *Ring) Commit(k int) {
 		panic("flight: commit beyond reserve")
 	}
 	r.n += k
+	r.lent = false
+}
+
+// Shrink frees the memory of an empty ring, unless it is small or in use.
+func (r *Ring) Shrink() {
+	if r.n == 0 && !r.pinned && !r.lent && len(r.buf) > keepSize {
+		r.buf, r.head = nil, 0
+	}
 }
 
 // grow makes room for n bytes, n <= limit. The bytes move to a new array, so slices handed out
