@@ -66,8 +66,8 @@ func (d *Dir) look(ctx context.Context, id string) *Group {
 	return g
 }
 
-// Rocks asks the group for its rocks.
-func (g *Group) Rocks(ctx context.Context) ([]Rock, error) {
+// AskRocks asks the group for its rocks.
+func (g *Group) AskRocks(ctx context.Context) ([]Rock, error) {
 	r, err := g.ask(ctx, OpConns)
 	if err != nil {
 		return nil, fmt.Errorf("ask group %s for its rocks: %w", g.ID, err)

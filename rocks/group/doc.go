@@ -8,7 +8,7 @@
 //	dir, err := group.OpenDir(os.Getenv)
 //	groups, err := dir.List(ctx)
 //	g, err := group.Resolve(groups, "web")
-//	rocks, err := g.Rocks(ctx)
+//	rocks, err := g.AskRocks(ctx)
 //
 // The supervisor (package supervise) registers its group with [Dir.Register] and
 // answers with a [Server]; package front is the process that the user started.
