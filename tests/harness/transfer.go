@@ -16,12 +16,13 @@ type TransferSpec struct {
 	Server, Client         *lab.Host
 	ServerSide, ClientSide Side
 
-	Bytes  int64         // each way
-	Rate   int64         // bytes per second each way, 0 for no limit
-	Tick   time.Duration // small blocks this often instead, until Finish
-	Idle   bool          // nothing, until Finish
-	Python bool          // stream.py (asyncio) instead of the static Go program
-	User   string        // who runs both, empty for root
+	Bytes int64         // each way
+	Rate  int64         // bytes per second each way, 0 for no limit
+	Tick  time.Duration // small blocks this often instead, until Finish
+	Idle  bool          // nothing, until Finish
+	// Which ends are stream.py (asyncio) instead of the static Go program.
+	PythonServer, PythonClient bool
+	User                       string // who runs both, empty for root
 
 	At     netip.AddrPort // where to connect to; path 1 and port 7000 if zero
 	Listen string         // where to listen, every address on At's port if empty
@@ -60,15 +61,15 @@ func (s TransferSpec) Start(t testing.TB) *Transfer {
 		s.Listen = ":" + strconv.Itoa(int(s.At.Port()))
 	}
 	tr := &Transfer{spec: s}
-	tr.Server = s.end(t, s.Server, s.ServerSide, "-listen", s.Listen)
+	tr.Server = s.end(t, s.Server, s.ServerSide, s.PythonServer, "-listen", s.Listen)
 	tr.Server.WaitOutput(t, `"listening"`)
-	tr.Client = s.end(t, s.Client, s.ClientSide, "-dial", s.At.String())
+	tr.Client = s.end(t, s.Client, s.ClientSide, s.PythonClient, "-dial", s.At.String())
 	return tr
 }
 
-func (s TransferSpec) end(t testing.TB, h *lab.Host, side Side, argv ...string) *Proc {
+func (s TransferSpec) end(t testing.TB, h *lab.Host, side Side, python bool, argv ...string) *Proc {
 	program := []string{Program(t, "stream")}
-	if s.Python {
+	if python {
 		program = []string{Python, "-u", Program(t, "stream.py")}
 	}
 	argv = append(program, argv...)

@@ -77,3 +77,8 @@ func WaitListening(t testing.TB, h *lab.Host, port int) {
 func At(h *lab.Host, path, port int) netip.AddrPort {
 	return netip.AddrPortFrom(h.Addr(path), uint16(port))
 }
+
+// At6 is At for IPv6.
+func At6(h *lab.Host, path, port int) netip.AddrPort {
+	return netip.AddrPortFrom(h.Addr6(path), uint16(port))
+}

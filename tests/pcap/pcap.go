@@ -41,11 +41,13 @@ const (
 	ethernet   = 1
 )
 
-// Flows reads a capture to its end. Connections whose SYN is not in it are left
+// Flows reads a capture to its end; an empty file has none. Connections whose SYN is not in it are left
 // out. They come in the order of their first SYN.
 func Flows(r io.Reader) ([]*Flow, error) {
 	var header [24]byte
-	if _, err := io.ReadFull(r, header[:]); err != nil {
+	if _, err := io.ReadFull(r, header[:]); err == io.EOF {
+		return nil, nil
+	} else if err != nil {
 		return nil, fmt.Errorf("read pcap header: %w", err)
 	}
 	if m := binary.LittleEndian.Uint32(header[:]); m != magicMicro && m != magicNano {

@@ -14,7 +14,7 @@ import sys
 import time
 import zlib
 
-HEADER = struct.Struct(">QII")  # number, length, CRC; both ends are this program
+HEADER = struct.Struct(">QII")  # number, length, CRC of the payload
 PAYLOAD = 64 * 1024 - HEADER.size
 
 

@@ -18,8 +18,6 @@ const (
 	maxPayload = 64<<10 - headerSize
 )
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
 // send sends what the options ask for and returns when it is all written.
 func send(w io.Writer, o options, r *report, stop <-chan struct{}) error {
 	switch {
@@ -89,7 +87,7 @@ func (b *blocks) write(w io.Writer, size int, r *report) error {
 	b.random.Read(payload)
 	binary.BigEndian.PutUint64(block, b.number)
 	binary.BigEndian.PutUint32(block[8:], uint32(size))
-	binary.BigEndian.PutUint32(block[12:], crc32.Checksum(payload, castagnoli))
+	binary.BigEndian.PutUint32(block[12:], crc32.ChecksumIEEE(payload))
 	b.number++
 	if _, err := w.Write(block); err != nil {
 		return err
@@ -116,7 +114,7 @@ func receive(c net.Conn, r *report) error {
 		if _, err := io.ReadFull(in, block[headerSize:]); err != nil {
 			return fmt.Errorf("block %d: %w", number, err)
 		}
-		if crc32.Checksum(block[headerSize:], castagnoli) != binary.BigEndian.Uint32(buf[12:]) {
+		if crc32.ChecksumIEEE(block[headerSize:]) != binary.BigEndian.Uint32(buf[12:]) {
 			return fmt.Errorf("block %d: wrong checksum", number)
 		}
 		r.received(block)
