@@ -49,7 +49,7 @@ type Conn struct {
 	limit       *time.Timer
 	lastErr     error // what suspended it, or why the last attempt to resume failed
 	redial      redialer
-	flaps       int // links in a row that were lost soon
+	flaps       int // links in a row that were lost soon and of no use
 
 	version         uint8  // of the protocol, agreed on at birth
 	capabilities    uint32 // of both ends

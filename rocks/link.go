@@ -41,6 +41,7 @@ type link struct {
 	stopped   bool // over is closed
 	ending    bool // the rock has ended; over when the other end closes too
 	confirmed bool // something was received: the peer has adopted it
+	useful    bool // it has carried payload
 	next      uint64
 	preface   []byte // end of the handshake, to be sent first
 	ackTold   uint64 // what the last ack said
@@ -142,7 +143,7 @@ func (c *Conn) lostLocked(l *link, err error) {
 			c.moveLocked(closed, nil)
 		default:
 			c.flaps++
-			if time.Since(l.opened) > youngLink {
+			if l.useful || time.Since(l.opened) > youngLink {
 				c.flaps = 0
 			}
 			c.moveLocked(suspended, err)

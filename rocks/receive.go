@@ -58,6 +58,7 @@ func (c *Conn) mayReceiveLocked(offset uint64, n int) error {
 
 // receivedMoreLocked follows each addition to the input: it wakes the program and sees to the ack.
 func (c *Conn) receivedMoreLocked(l *link) {
+	l.useful = true
 	switch {
 	case c.done || c.err != nil:
 		c.discardLocked()
@@ -160,6 +161,7 @@ func (l *link) ackedLocked(f wire.Ack) error {
 	if f.Received > c.sentMax+one(l.finOut) {
 		return violation(wire.FrameAck, "%d was not sent yet, only %d", f.Received, c.sentMax)
 	}
+	l.useful = l.useful || f.Received > c.log.Start()
 	c.ackedLocked(f.Received)
 	if f.Limit > c.credit {
 		c.credit = f.Limit

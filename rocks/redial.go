@@ -76,7 +76,7 @@ func (c *Conn) search(ctx context.Context) {
 	}
 }
 
-// calm waits before the first round if link after link was lost soon after it was made, so that two ends that
+// calm waits before the first round if link after link was lost soon and carried nothing, so that two ends that
 // can not agree do not keep each other busy.
 func (c *Conn) calm(ctx context.Context) {
 	c.mu.Lock()
