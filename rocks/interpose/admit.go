@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"os"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -17,25 +16,12 @@ import (
 // program at once; the others are watched by a goroutine until they have shown
 // what they are.
 func (l *listener) admit(fd int, remote netip.AddrPort) {
-	entry, decision := l.held.Admit(remote.Addr(), synMSS(fd), roundTrip(fd))
+	entry, decision := l.held.Admit(remote.Addr(), detect.SavedMSS(fd), roundTrip(fd))
 	if decision != detect.Hold {
 		l.enqueue(&delivery{remote: remote, fd: fd, bell: -1})
 		return
 	}
 	l.work.Go(func() { l.watch(fd, remote, entry) })
-}
-
-// synMSS returns the MSS in the SYN that made a connection, 0 if unknown.
-func synMSS(fd int) int {
-	var syn [512]byte
-	n := uint32(len(syn))
-	_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.IPPROTO_TCP, unix.TCP_SAVED_SYN,
-		uintptr(unsafe.Pointer(&syn[0])), uintptr(unsafe.Pointer(&n)), 0)
-	if errno != 0 {
-		return 0
-	}
-	mss, _ := detect.SYNMSS(syn[:n])
-	return mss
 }
 
 // roundTrip returns the kernel's smoothed round-trip time, 0 if unknown.

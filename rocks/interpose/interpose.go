@@ -30,6 +30,7 @@ type Config struct {
 	Network  rocks.Network   // nil: rocks.System()
 	Cache    *detect.Cache   // verdicts on peers; nil: a new one
 	Rules    *detect.Rules   // nil: none
+	Hold     time.Duration   // how long to hold a probing client's connection; 0: detect's default
 	Logger   *slog.Logger    // nil: no log
 }
 
@@ -40,6 +41,7 @@ type Interposer struct {
 	network  rocks.Network
 	cache    *detect.Cache
 	rules    *detect.Rules
+	hold     time.Duration
 	log      *slog.Logger
 	calls    *seccomp.Listener
 	home     legHome
@@ -73,7 +75,7 @@ func Start(cfg Config, p seccomp.Process) (*Interposer, *os.Process, error) {
 
 func newInterposer(cfg Config) *Interposer {
 	ip := &Interposer{
-		endpoint: cfg.Endpoint, network: cfg.Network, cache: cfg.Cache, rules: cfg.Rules, log: cfg.Logger,
+		endpoint: cfg.Endpoint, network: cfg.Network, cache: cfg.Cache, rules: cfg.Rules, hold: cfg.Hold, log: cfg.Logger,
 		home:    legHome{v4: randomLoopback()},
 		sockets: newSockets(),
 		done:    make(chan struct{}),
@@ -264,12 +266,12 @@ func (ip *Interposer) bind(c seccomp.Call) {
 	ip.proceed(c)
 }
 
-// sweep closes public listeners that no process of the group listens on any
-// more. The kernel tells only privileged listeners of closed sockets.
+// sweep clears away what programs have dropped without a word: listeners that
+// no process of the group has open any more, and failed sockets. The kernel tells only privileged listeners of closed sockets.
 func (ip *Interposer) sweep() {
-	if !diagWorks() {
+	diag := diagWorks()
+	if !diag {
 		ip.log.Warn("closed listeners are noticed at the end of the group only: the kernel has no inet_diag")
-		return
 	}
 	const every = 100 * time.Millisecond
 	for {
@@ -278,14 +280,18 @@ func (ip *Interposer) sweep() {
 		case <-ip.ctx.Done():
 			return
 		}
+		ip.sockets.forgetFailed(time.Now().Add(-failedLife))
 		for _, l := range ip.sockets.allListeners() {
-			if l.abandoned() {
+			if diag && l.abandoned() {
 				ip.log.Debug("listener closed", "address", l.publicAddr)
 				l.close()
 			}
 		}
 	}
 }
+
+// failedLife is how long the error of a failed connect waits to be asked for.
+const failedLife = 5 * time.Minute
 
 // carry starts the leg between the program's socket and what carries it.
 func (ip *Interposer) carry(inner *net.TCPConn, outer carrier, s *socket) {

@@ -85,7 +85,7 @@ func newListener(ip *Interposer, public, family, backlog int) (l *listener, priv
 	l = &listener{
 		ip: ip, family: family,
 		publicAddr: localAddr(public), private: localAddr(private),
-		held:    detect.NewHeld(detect.HeldOptions{}),
+		held:    detect.NewHeld(detect.HeldOptions{Hold: ip.hold}),
 		line:    make(chan *delivery, room(-1)),
 		room:    make(chan struct{}, room(backlog)),
 		closed:  make(chan struct{}),
@@ -226,28 +226,23 @@ func (l *listener) deliver(d *delivery) error {
 	if err != nil {
 		return err
 	}
-	if d.fd < 0 {
+	if bell >= 0 {
 		inner, err := tcpConn(bell)
 		if err != nil {
 			return err
 		}
 		l.ip.carry(inner, d.rock, d.sock)
-	} else {
-		l.mu.Lock()
-		if l.waiting[localAddr(bell)] == d {
-			d.bell = bell
-		} else {
-			unix.Close(bell) // taken already
-		}
-		l.mu.Unlock()
 	}
 	l.answerCallers()
 	return nil
 }
 
 // ring connects to the private listener and files d under the connection's
-// address, before anybody can accept it.
+// address, before anybody can accept it. It returns the doorbell if that is
+// the leg itself, else -1: a doorbell that is only that may be answered, and
+// gone, at any time.
 func (l *listener) ring(d *delivery) (int, error) {
+	isLeg := d.fd < 0
 	family := unix.AF_INET
 	if l.private.Addr().Is6() {
 		family = unix.AF_INET6
@@ -258,21 +253,30 @@ func (l *listener) ring(d *delivery) (int, error) {
 	}
 	l.mu.Lock()
 	err = connect(fd, l.private, family)
+	at := localAddr(fd)
 	if err == nil || errors.Is(err, unix.EINPROGRESS) {
-		l.waiting[localAddr(fd)] = d
+		l.waiting[at] = d
 	}
 	l.mu.Unlock()
 	if errors.Is(err, unix.EINPROGRESS) {
 		err = awaitConnected(fd)
 	}
-	if err != nil {
-		l.mu.Lock()
-		delete(l.waiting, localAddr(fd))
-		l.mu.Unlock()
+	if isLeg && err == nil {
+		return fd, nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.waiting[at] != d: // answered already
+		unix.Close(fd)
+		return -1, nil
+	case err != nil:
+		delete(l.waiting, at)
 		unix.Close(fd)
 		return -1, fmt.Errorf("ring private listener %v: %w", l.private, err)
 	}
-	return fd, nil
+	d.bell = fd
+	return -1, nil
 }
 
 // start begins to accept from outside.
@@ -285,7 +289,6 @@ func (l *listener) start() {
 // all that was started.
 func (l *listener) close() {
 	l.closeOnce.Do(func() {
-		l.ip.sockets.forgetListener(l)
 		close(l.closed)
 		l.public.Close()
 		l.mu.Lock()
@@ -297,6 +300,7 @@ func (l *listener) close() {
 		}
 	})
 	l.work.Wait()
+	l.ip.sockets.forgetListener(l) // last: bind looks for listeners that still hold a port
 	for {
 		select {
 		case d := <-l.line:

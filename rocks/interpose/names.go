@@ -105,8 +105,7 @@ func (ip *Interposer) socketError(c seccomp.Call, s *socket) {
 	if !ip.calls.Valid(c) {
 		return
 	}
-	errno := s.takeErrno()
-	ip.sockets.forget(s)
+	errno := s.takeErrno() // 0 from the second time on, until the socket connects anew
 	if err := tracee.WriteOption(c.TID, c.Args[3], c.Args[4], int32(errno)); err != nil {
 		ip.fail(c, errnoOf(err, unix.EFAULT))
 		return

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // phase is where a socket of the program stands while it is not ordinary.
@@ -35,6 +36,7 @@ type socket struct {
 	local  netip.AddrPort // what getsockname says
 	remote netip.AddrPort // what getpeername says
 	errno  syscall.Errno  // of a failed connect, told once
+	since  time.Time      // of the phase
 }
 
 func newSocket(cookie uint64, family int, remote netip.AddrPort) *socket {
@@ -48,7 +50,7 @@ func (s *socket) settle(local, remote netip.AddrPort, errno syscall.Errno) {
 	if s.phase != phaseConnecting {
 		return
 	}
-	s.phase, s.errno = phaseConnected, errno
+	s.phase, s.errno, s.since = phaseConnected, errno, time.Now()
 	if errno != 0 {
 		s.phase = phaseFailed
 	}
@@ -113,6 +115,21 @@ func (t *sockets) forget(s *socket) {
 	defer t.mu.Unlock()
 	if t.byCookie[s.cookie] == s {
 		delete(t.byCookie, s.cookie)
+	}
+}
+
+// forgetFailed drops sockets whose connect failed before a time: the program
+// has asked, or closed the socket, or never will.
+func (t *sockets) forgetFailed(before time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for c, s := range t.byCookie {
+		s.mu.Lock()
+		old := s.phase == phaseFailed && s.since.Before(before)
+		s.mu.Unlock()
+		if old {
+			delete(t.byCookie, c)
+		}
 	}
 }
 
