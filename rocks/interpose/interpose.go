@@ -238,9 +238,10 @@ func (ip *Interposer) listenSocket(c seccomp.Call, fd, dup int) bool {
 		ip.log.Warn("listener left ordinary", "error", err)
 		return false
 	}
-	defer unix.Close(private)
 	ip.sockets.putListener(l)
-	if err := ip.calls.SetFD(c, private, fd, cloexec); err != nil {
+	err = ip.calls.SetFD(c, private, fd, cloexec)
+	unix.Close(private) // before the answer: the program may close its own at once
+	if err != nil {
 		ip.log.Warn("listener left ordinary", "address", l.publicAddr, "error", err)
 		l.close() // closes our duplicate; the program's own socket listens by itself
 		ip.proceed(c)

@@ -149,9 +149,11 @@ func TestHeldCallAndSignal(t *testing.T) {
 
 func send(t *testing.T, pid, tid int, process bool) {
 	t.Helper()
-	err := unix.Tgkill(pid, tid, unix.SIGUSR1)
+	var err error
 	if process {
 		err = unix.Kill(pid, unix.SIGUSR1)
+	} else {
+		err = unix.Tgkill(pid, tid, unix.SIGUSR1)
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -40,7 +40,7 @@ func TestMemory(t *testing.T) {
 		{"over two pages", edge, 16, nil},
 		{"read-only page", readonly, 8, nil},
 		{"NULL", 0, 1, unix.EFAULT},
-		{"no page", none + 4*size, 8, unix.EFAULT},
+		{"first page", 4096, 8, unix.EFAULT},
 		{"kernel", 1<<64 - 4096, 8, unix.EFAULT},
 	}
 	for _, tt := range reads {
