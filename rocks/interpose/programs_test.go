@@ -25,6 +25,11 @@ var programs = map[string]func(args []string) error{
 	"relisten":   programRelisten,
 	"others":     programOthers,
 	"share":      programShare,
+	"repeat":     programRepeat,
+	"once":       programOnce,
+	"reset":      programReset,
+	"told":       programTold,
+	"abort":      programAbort,
 }
 
 func newSocketFor(addr netip.AddrPort, flags int) (int, int, error) {

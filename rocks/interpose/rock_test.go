@@ -1,0 +1,108 @@
+package interpose
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"testing"
+
+	"rock/rocks/detect"
+)
+
+// TestRock joins a supervised client with a supervised server, in all
+// combinations of blocking and non-blocking, and checks that what they see is
+// what they would see of each other over plain TCP, while a rock carries it.
+func TestRock(t *testing.T) {
+	for _, host := range []string{"127.0.0.1", "::1"} {
+		for _, server := range []string{"serve", "serve-nb"} {
+			for _, client := range []string{"connect", "connect-nb"} {
+				t.Run(fmt.Sprintf("%s to %s on %s", client, server, host), func(t *testing.T) {
+					s := supervise(t, server, net.JoinHostPort(host, "0"), "3")
+					addr := s.line()
+					want := fmt.Sprintf("peer %s\nnamed true\nHELLO named=true err=<nil>\nend after 26 bytes: <nil>\n", addr)
+					if client == "connect-nb" {
+						want = "connect: operation now in progress\noutcome: errno 0 hup: false\n" +
+							"connect again: <nil>\nand again: transport endpoint is already connected\n" + want
+					}
+					for range 3 {
+						c := supervise(t, client, addr, "hello")
+						if got := c.all(); got != want {
+							t.Errorf("got\n%s\nwant\n%s", got, want)
+						}
+						c.success()
+						if got := c.ip.cache.Get(netip.MustParseAddrPort(addr)); got != detect.Rock {
+							t.Errorf("client's verdict on the server is %v, want rock", got)
+						}
+					}
+					if server == "serve-nb" {
+						s.expect("left over: 0 resource temporarily unavailable")
+					}
+					s.stdin.Close()
+					s.success()
+				})
+			}
+		}
+	}
+}
+
+// TestKnownRock connects again and again from one program, so that all but the
+// first connect know what to expect.
+func TestKnownRock(t *testing.T) {
+	s := supervise(t, "serve", "127.0.0.1:0")
+	addr := s.line()
+	c := supervise(t, "repeat", addr, "10")
+	for range 10 {
+		c.expect("HELLO named=true err=<nil>")
+	}
+	c.success()
+}
+
+// TestOneShotRock serves one client from a server that closes its listener at
+// once; neither probe nor first connection may take the client's place.
+func TestOneShotRock(t *testing.T) {
+	s := supervise(t, "once", "127.0.0.1:0")
+	addr := s.line()
+	c := supervise(t, "connect", addr, "hello")
+	want := fmt.Sprintf("peer %s\nnamed true\nHELLO named=true err=<nil>\nend after 26 bytes: <nil>\n", addr)
+	if got := c.all(); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	s.success()
+	c.success()
+}
+
+// TestResetCrosses checks that RST stays RST, in both directions.
+func TestResetCrosses(t *testing.T) {
+	t.Run("server resets", func(t *testing.T) {
+		s := supervise(t, "reset", "127.0.0.1:0")
+		c := supervise(t, "connect", s.line(), "hello")
+		c.line() // peer
+		c.line() // named
+		c.line()
+		c.expect("end after 0 bytes: connection reset by peer")
+	})
+	t.Run("client resets", func(t *testing.T) {
+		s := supervise(t, "told", "127.0.0.1:0")
+		c := supervise(t, "abort", s.line())
+		s.expect("read: connection reset by peer")
+		c.success()
+	})
+}
+
+// TestForbidden keeps a forbidden peer ordinary, though it has rocks.
+func TestForbidden(t *testing.T) {
+	s := supervise(t, "serve", "127.0.0.1:0")
+	addr := s.line()
+	host, err := detect.ParseHost("127.0.0.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules := detect.NewRules([]detect.Rule{{Host: host, Action: detect.Forbid}}, nil)
+	c := superviseWith(t, Config{Rules: rules}, "connect", addr, "hello")
+	c.line()
+	c.line()
+	c.expect("HELLO named=true err=<nil>")
+	if n := len(c.endpoint.Conns()); n != 0 {
+		t.Errorf("client has %d rocks to a forbidden peer", n)
+	}
+}
