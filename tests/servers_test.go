@@ -41,10 +41,7 @@ func TestServerDesigns(t *testing.T) {
 			}
 			srv.Stop(t)
 		}
-		t.Run(design+", plain", func(t *testing.T) { check(t, harness.Plain, harness.Plain) })
-		eachMix(t, func(t *testing.T, client, server harness.Side) {
-			t.Run(design, func(t *testing.T) { check(t, client, server) })
-		})
+		t.Run(design, func(t *testing.T) { everyMix(t, check) })
 	}
 }
 
@@ -64,8 +61,7 @@ func TestServerOneShot(t *testing.T) {
 			t.Errorf("server: exit status %d", res.Code)
 		}
 	}
-	t.Run("plain", func(t *testing.T) { check(t, harness.Plain, harness.Plain) })
-	eachMix(t, check)
+	everyMix(t, check)
 }
 
 // IPv4, IPv6, both on one socket, and both on two sockets of the same port, one of
@@ -106,9 +102,6 @@ func TestServerFamilies(t *testing.T) {
 				}
 			}
 		}
-		t.Run(tt.name+", plain", func(t *testing.T) { check(t, harness.Plain, harness.Plain) })
-		eachMix(t, func(t *testing.T, client, server harness.Side) {
-			t.Run(tt.name, func(t *testing.T) { check(t, client, server) })
-		})
+		t.Run(tt.name, func(t *testing.T) { everyMix(t, check) })
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -38,7 +39,13 @@ func (t *talker) accept(string) (string, error) {
 
 func (t *talker) wait(string) (string, error) {
 	fds := []unix.PollFd{{Fd: int32(t.conn), Events: unix.POLLOUT}}
-	if err := restarting(func() error { _, err := unix.Poll(fds, -1); return err }); err != nil {
+	poll := func() error { _, err := unix.Poll(fds, -1); return err }
+	if err := restarting(poll); err != nil {
+		return "", err
+	}
+	// The kernel raises the events of a failure one after the other.
+	time.Sleep(20 * time.Millisecond)
+	if err := restarting(poll); err != nil {
 		return "", err
 	}
 	var names []string
