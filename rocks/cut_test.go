@@ -79,7 +79,7 @@ func (p faultPoint) run(t *testing.T, d rockstest.Direction, after int64, how ro
 			wire.CutAfter(d, after, how)
 		}
 	}
-	inWorld(t, plan{net: rockstest.Config{OnConnect: onConnect}}, func(w *world) {
+	inWorld(t, plan{net: rockstest.Config{OnConnect: onConnect}}, func(t *testing.T, w *world) {
 		client, server := p.connect(w)
 		if t.Failed() {
 			return

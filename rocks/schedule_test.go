@@ -106,7 +106,7 @@ func runSchedule(t *testing.T, seed uint64, event func(*world, *rand.Rand)) {
 	if p.config.FlightLimit == 1000 || p.config.ReceiveLimit == 700 {
 		n /= 4
 	}
-	inWorld(t, p, func(w *world) {
+	inWorld(t, p, func(t *testing.T, w *world) {
 		client, server := w.dial()
 		events := 0
 		stop := make(chan struct{})

@@ -47,7 +47,7 @@ const oneWay = 10 * time.Millisecond
 
 // inWorld runs f in a synctest bubble. When f returns, everything is closed; a goroutine
 // that remains fails the test, and so does a secret in the log.
-func inWorld(t *testing.T, p plan, f func(w *world)) {
+func inWorld(t *testing.T, p plan, f func(t *testing.T, w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		if p.net.Latency == 0 {
@@ -61,7 +61,7 @@ func inWorld(t *testing.T, p plan, f func(w *world)) {
 		}
 		w.client, w.server = w.endpoint(w.a, p.config), w.endpoint(w.b, p.config)
 		w.listen()
-		f(w)
+		f(t, w)
 	})
 }
 
