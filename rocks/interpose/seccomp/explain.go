@@ -15,11 +15,9 @@ func explain(op string, err error) *Error {
 	switch err {
 	case unix.EBUSY:
 		e.Kind = ErrNested
-		e.Remedy = "run the other supervisor inside rock, not around it"
+		e.Remedy = "whatever runs this process holds it (rock itself, another supervisor, LXC's security.syscalls.intercept): start rock outside of it or turn that off"
 		if onWSL() {
 			e.Remedy = "WSL's mirrored networking holds it: set networkingMode=nat in .wslconfig"
-		} else if inContainer() {
-			e.Remedy = "turn off system call interception for this container (LXC: security.syscalls.intercept.*; also rock under rock)"
 		}
 	case unix.EINVAL, unix.ENOSYS, unix.EOPNOTSUPP, unix.ENOTTY:
 		e.Kind = ErrUnsupported

@@ -29,6 +29,7 @@ func TestMain(m *testing.M) {
 		"nested":  progNested,
 		"bench":   progBench,
 		"orphan":  progOrphan,
+		"machine": progMachine,
 	})
 }
 

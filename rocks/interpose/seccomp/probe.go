@@ -48,7 +48,7 @@ func Probe() (Features, error) {
 	if l == nil && !errors.Is(err, errNoAnswer) {
 		return f, err // nothing was installed, or nothing can be concluded
 	}
-	if aerr := <-answers; aerr != nil {
+	if aerr := <-answers; aerr != nil && !errors.Is(aerr, ErrClosed) {
 		return f, explain("answer a seccomp notification", errnoOf(aerr))
 	}
 	if l != nil {
