@@ -33,6 +33,7 @@ type world struct {
 	log            *logBuffer
 	extra          []*rocks.Endpoint
 	secrets        [][]byte // must not show in the log
+	recordedProof  []byte   // a proof that was once valid
 }
 
 // plan is what a world is made from. The zero value will do.
