@@ -71,7 +71,7 @@ func TestConnectErrors(t *testing.T) {
 	tests := map[string]string{
 		"refused":        freeAddress(t, "127.0.0.1"),
 		"refused v6":     freeAddress(t, "::1"),
-		"unreachable v6": "[100::1]:7",
+		"no scope":       "[fe80::1]:7",
 		"broadcast":      "255.255.255.255:7",
 		"port zero":      "127.0.0.1:0",
 	}

@@ -1,6 +1,7 @@
 package interpose
 
 import (
+	"context"
 	"net/netip"
 	"time"
 
@@ -56,6 +57,7 @@ func (ip *Interposer) connectSocket(c seccomp.Call, dup int, remote netip.AddrPo
 	}
 	s := newSocket(ck, family, remote)
 	d := &dial{ip: ip, s: s, program: dup, remote: remote, local: localAddr(dup).Addr(), verdict: verdict}
+	d.ctx, d.cancel = context.WithCancel(ip.dialing)
 	if !d.local.IsValid() || d.local.IsUnspecified() {
 		d.local = netip.Addr{}
 	}
@@ -91,7 +93,7 @@ func (ip *Interposer) reconnect(c seccomp.Call, dup int, s *socket) (handled, ag
 		return false, false // held in SYN_SENT: the kernel says EALREADY
 	}
 	unix.Close(dup)
-	ip.awaitSettled(c, s, 0, nil) // a restarted call joins the running dial
+	ip.awaitSettled(c, s, 0, nil, func() {}) // a restarted call joins the running dial
 	return true, false
 }
 
@@ -160,8 +162,8 @@ func (ip *Interposer) verdict(remote netip.AddrPort) detect.Verdict {
 
 // awaitSettled answers a blocking connect when the dial has ended. limit is
 // the program's SO_SNDTIMEO; before puts the socket on hold if the call must
-// end sooner than the dial.
-func (ip *Interposer) awaitSettled(c seccomp.Call, s *socket, limit time.Duration, before func()) {
+// end sooner than the dial; gone is done if the task dies in the call.
+func (ip *Interposer) awaitSettled(c seccomp.Call, s *socket, limit time.Duration, before, gone func()) {
 	answered := make(chan struct{}, 1)
 	answered <- struct{}{}
 	claim := func() bool {
@@ -172,7 +174,7 @@ func (ip *Interposer) awaitSettled(c seccomp.Call, s *socket, limit time.Duratio
 			return false
 		}
 	}
-	held := &heldCall{call: c, drop: claim, before: before}
+	held := &heldCall{call: c, drop: claim, before: before, gone: gone}
 	if limit > 0 {
 		held.deadline, held.late = time.Now().Add(limit), unix.EINPROGRESS
 	}

@@ -1,6 +1,7 @@
 package interpose
 
 import (
+	"context"
 	"errors"
 	"net"
 	"net/netip"
@@ -29,6 +30,9 @@ type dial struct {
 	local   netip.Addr // what the program bound, if anything
 	verdict detect.Verdict
 
+	ctx    context.Context // ends when nobody waits for the connection any more
+	cancel context.CancelFunc
+
 	mu       sync.Mutex // guards the fields below
 	hold     *hold
 	detached bool // the program may use the socket: it did not wait to the end
@@ -44,7 +48,7 @@ func (d *dial) startHeld(c seccomp.Call) bool {
 	}
 	d.hold = h
 	d.ip.sockets.put(d.s)
-	d.ip.work.Go(d.supervised)
+	d.ip.dials.Go(d.supervised)
 	d.ip.fail(c, unix.EINPROGRESS)
 	return true
 }
@@ -54,12 +58,12 @@ func (d *dial) startBlocking(c seccomp.Call) {
 	d.ip.sockets.put(d.s)
 	limit := timeoutOption(d.program, unix.SO_SNDTIMEO)
 	if d.verdict == detect.Unknown {
-		d.ip.awaitSettled(c, d.s, 0, d.detach) // the kernel keeps SO_SNDTIMEO itself
-		d.ip.work.Go(d.own)
+		d.ip.awaitSettled(c, d.s, 0, d.detach, d.cancel) // the kernel keeps SO_SNDTIMEO itself
+		d.ip.dials.Go(d.own)
 		return
 	}
-	d.ip.awaitSettled(c, d.s, limit, d.detachHeld)
-	d.ip.work.Go(d.supervised)
+	d.ip.awaitSettled(c, d.s, limit, d.detachHeld, d.cancel)
+	d.ip.dials.Go(d.supervised)
 }
 
 // detach notes that the program may be using its own socket now.
@@ -87,7 +91,8 @@ func (d *dial) detachHeld() {
 
 // supervised dials from a socket of the supervisor's.
 func (d *dial) supervised() {
-	c, err := d.ip.reach(d.ip.ctx, d.local, d.remote)
+	defer d.cancel()
+	c, err := d.ip.reach(d.ctx, d.local, d.remote)
 	d.mu.Lock()
 	d.over = true
 	d.mu.Unlock()
@@ -132,10 +137,11 @@ func (d *dial) abandon() {
 // asks afterwards whether the peer has rocks.
 func (d *dial) own() {
 	defer unix.Close(d.program)
+	defer d.cancel()
 	if normalMSS, err := detect.PathMSS(d.remote.Addr()); err == nil {
 		d.mark(detect.WeakMSS(normalMSS))
 	}
-	if err := connect(d.program, d.remote, d.s.family); err != nil {
+	if err := d.connect(); err != nil {
 		d.mark(0)
 		d.s.settle(netip.AddrPort{}, netip.AddrPort{}, errnoOf(err, unix.ECONNREFUSED))
 		return // whoever waits takes the error and forgets the socket
@@ -147,6 +153,20 @@ func (d *dial) own() {
 	}
 }
 
+// connect connects the program's own socket, as long as somebody waits for it.
+func (d *dial) connect() error {
+	broken := make(chan struct{})
+	stop := context.AfterFunc(d.ctx, func() {
+		defer close(broken)
+		_ = unix.Shutdown(d.program, unix.SHUT_RDWR)
+	})
+	err := connect(d.program, d.remote, d.s.family)
+	if !stop() {
+		<-broken
+	}
+	return err
+}
+
 // mark sets the MSS of the program's socket for its next SYN.
 func (d *dial) mark(mss int) {
 	_ = unix.SetsockoptInt(d.program, unix.IPPROTO_TCP, unix.TCP_MAXSEG, mss)
@@ -156,19 +176,19 @@ func (d *dial) mark(mss int) {
 // peer has rocks, and returns a rock to it if so.
 func (d *dial) askOwn() *rocks.Conn {
 	ip := d.ip
-	announced, verdict := ip.ask(ip.ctx, func() bool { return pending(d.program) },
+	announced, verdict := ip.ask(d.ctx, func() bool { return pending(d.program) },
 		d.local, d.remote, roundTrip(d.program))
 	if verdict != detect.Rock {
 		return nil
 	}
 	if !announced.Held { // the mark was lost on the path: try one that survives
-		c, err := ip.reachRock(ip.ctx, d.local, d.remote)
+		c, err := ip.reachRock(d.ctx, d.local, d.remote)
 		if err != nil {
 			ip.log.Debug("rock not reached", "remote", d.remote, "error", err)
 		}
 		return c
 	}
-	c, err := ip.hello(ip.ctx, d.local, d.remote, announced)
+	c, err := ip.hello(d.ctx, d.local, d.remote, announced)
 	if err != nil {
 		ip.log.Info("rock not established, left ordinary", "remote", d.remote, "error", err)
 		return nil

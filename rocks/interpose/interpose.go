@@ -49,11 +49,14 @@ type Interposer struct {
 	sockets  *sockets
 	waiting  *waiting
 
-	ctx    context.Context // ends when the interposer is closed
-	cancel context.CancelFunc
-	done   chan struct{}  // no process of the group is left
-	work   sync.WaitGroup // dials and everything else that ends with ctx
-	legs   sync.WaitGroup
+	ctx       context.Context // ends when the interposer is closed
+	cancel    context.CancelFunc
+	dialing   context.Context // ends when nobody is left to connect for
+	stopDials context.CancelFunc
+	done      chan struct{}  // no process of the group is left
+	work      sync.WaitGroup // what ends with ctx
+	dials     sync.WaitGroup // what may still start legs
+	legs      sync.WaitGroup
 }
 
 // Start launches a command under the filter and serves it and its descendants
@@ -90,6 +93,7 @@ func newInterposer(cfg Config) *Interposer {
 		ip.log = slog.New(slog.DiscardHandler)
 	}
 	ip.ctx, ip.cancel = context.WithCancel(context.Background())
+	ip.dialing, ip.stopDials = context.WithCancel(ip.ctx)
 	return ip
 }
 
@@ -314,6 +318,8 @@ func (ip *Interposer) Close(ctx context.Context) error {
 	for _, l := range ip.sockets.allListeners() {
 		l.close()
 	}
+	ip.stopDials()
+	ip.dials.Wait()
 	err := waitFor(ctx, &ip.legs)
 	if err == nil {
 		err = ip.endpoint.Flush(ctx)

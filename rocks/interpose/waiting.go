@@ -24,6 +24,8 @@ type heldCall struct {
 	drop func() bool
 	// before, if not nil, is done before the call is interrupted.
 	before func()
+	// gone, if not nil, is done when the task has died in the call.
+	gone func()
 
 	signalled int // at so many looks in a row a signal was pending
 }
@@ -97,7 +99,11 @@ func (w *waiting) run(ctx context.Context) {
 
 func (w *waiting) lookAt(h *heldCall) {
 	if !w.listener.Valid(h.call) {
-		w.end(h, func() {})
+		w.end(h, func() {
+			if h.gone != nil {
+				h.gone()
+			}
+		})
 		return
 	}
 	if !h.deadline.IsZero() && time.Now().After(h.deadline) {
