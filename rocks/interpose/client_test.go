@@ -69,11 +69,11 @@ func TestOrdinaryServer(t *testing.T) {
 // TestConnectErrors compares failed connects with and without interposition.
 func TestConnectErrors(t *testing.T) {
 	tests := map[string]string{
-		"refused":        freeAddress(t, "127.0.0.1"),
-		"refused v6":     freeAddress(t, "::1"),
-		"no scope":       "[fe80::1]:7",
-		"broadcast":      "255.255.255.255:7",
-		"port zero":      "127.0.0.1:0",
+		"refused":    freeAddress(t, "127.0.0.1"),
+		"refused v6": freeAddress(t, "::1"),
+		"no scope":   "[fe80::1]:7",
+		"broadcast":  "255.255.255.255:7",
+		"port zero":  "127.0.0.1:0",
 	}
 	for name, addr := range tests {
 		for _, program := range []string{"connect", "connect-nb"} {

@@ -123,6 +123,9 @@ func (ip *Interposer) eligible(fd, family int, remote netip.AddrPort) bool {
 	if state, err := tcpState(fd); err != nil || state != tcpClosed {
 		return false // connected or listening: the kernel knows the error
 	}
+	if _, err := detect.PathMSS(addr); err != nil {
+		return false // no route: the kernel says so at once
+	}
 	return ip.reachesLegs(fd, family) && !portFixed(fd)
 }
 

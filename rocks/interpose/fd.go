@@ -2,6 +2,7 @@ package interpose
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -159,10 +160,17 @@ func disconnect(fd int) error {
 }
 
 // pending reports whether a read on fd would not block: data, end or error.
-func pending(fd int) bool {
-	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-	n, err := unix.Poll(p, 0)
-	return err == nil && n > 0
+func pending(fd int) bool { return pollFor(fd, unix.POLLIN, 0) }
+
+// pollFor waits for events on fd, at most so many milliseconds (-1: for ever).
+func pollFor(fd int, events int16, timeout int) bool {
+	p := []unix.PollFd{{Fd: int32(fd), Events: events}}
+	for {
+		n, err := unix.Poll(p, timeout)
+		if err != unix.EINTR {
+			return err == nil && n > 0
+		}
+	}
 }
 
 // resetOnClose makes the next close(2) of the last descriptor send RST.
@@ -181,19 +189,14 @@ func streamSocket(family int, flags int) (int, error) {
 
 // awaitConnected waits until a non-blocking connect of ours has ended.
 func awaitConnected(fd int) error {
-	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}
-	for {
-		if _, err := unix.Poll(p, -1); err == unix.EINTR {
-			continue
-		} else if err != nil {
-			return fmt.Errorf("wait for connect: %w", err)
-		}
-		errno, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
-		if err == nil && errno != 0 {
-			err = syscall.Errno(errno)
-		}
-		return err
+	if !pollFor(fd, unix.POLLOUT, -1) {
+		return errors.New("wait for connect: poll failed")
 	}
+	errno, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
+	if err == nil && errno != 0 {
+		err = syscall.Errno(errno)
+	}
+	return err
 }
 
 // getLinger reads SO_LINGER, for which x/sys has only the setter.

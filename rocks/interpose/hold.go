@@ -26,7 +26,7 @@ func (h legHome) address(fd, family int) netip.Addr {
 
 // hold keeps a program's socket in SYN_SENT for as long as the supervisor
 // dials, so that the program sees a connect in progress: the socket connects
-// to a loopback listener whose filter drops every segment.
+// to a loopback listener that drops its SYN.
 //
 // complete ends it as connected, by simultaneous open (RFC 9293, figure 7)
 // from a socket bound to the listener's own address and port; fail ends it as
@@ -34,6 +34,7 @@ func (h legHome) address(fd, family int) netip.Addr {
 type hold struct {
 	program  int // our duplicate of the program's socket
 	listener int
+	filler   int // the connection that fills the listener's queue
 	addr     netip.AddrPort
 	family   int // of the listener
 	blocking bool
@@ -53,6 +54,7 @@ func newHold(home legHome, program, family int) (*hold, error) {
 		return nil, fmt.Errorf("hold socket in SYN_SENT: %w", err)
 	}
 	if err := h.start(family); err != nil {
+		unix.Close(h.filler)
 		unix.Close(h.listener)
 		return nil, fmt.Errorf("hold socket in SYN_SENT: %w", err)
 	}
@@ -80,28 +82,49 @@ func (h *hold) start(family int) error {
 	}
 }
 
-// dropAll is the classic BPF program "return 0": no byte of any segment is
-// accepted, so the listener never answers a SYN.
-var dropAll = [1]unix.SockFilter{{Code: unix.BPF_RET | unix.BPF_K}}
-
+// listen opens a listener that answers no SYN: its accept queue has room for
+// one connection, and that is a filler that nobody accepts, so the kernel
+// drops every further SYN (listen(2), tcp(7): tcp_abort_on_overflow is only
+// about connections, not SYNs). A socket filter would do the same, but needs
+// CAP_NET_ADMIN on recent kernels.
 func (h *hold) listen(addr netip.Addr) error {
 	fd, err := h.bound(netip.AddrPortFrom(addr, 0))
 	if err != nil {
 		return err
 	}
-	filter := dropAll
-	prog := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
-	err = unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &prog)
-	if err == nil {
-		err = unix.Listen(fd, 1)
-	}
-	if err != nil {
-		unix.Close(fd)
-		return fmt.Errorf("listen with a dropping filter: %w", err)
-	}
 	h.listener, h.addr = fd, localAddr(fd)
+	if err := unix.Listen(fd, 0); err != nil {
+		unix.Close(fd)
+		return fmt.Errorf("listen on %v: %w", h.addr, err)
+	}
+	if err := h.fill(); err != nil {
+		unix.Close(fd)
+		return err
+	}
 	return nil
 }
+
+// fill fills the accept queue.
+func (h *hold) fill() error {
+	fd, err := streamSocket(h.family, 0)
+	if err != nil {
+		return err
+	}
+	if err := connect(fd, h.addr, h.family); err != nil {
+		unix.Close(fd)
+		return fmt.Errorf("fill the queue of %v: %w", h.addr, err)
+	}
+	if !pollFor(h.listener, unix.POLLIN, fillTime) {
+		unix.Close(fd)
+		return fmt.Errorf("fill the queue of %v: the filler did not arrive", h.addr)
+	}
+	h.filler = fd
+	return nil
+}
+
+// fillTime bounds the wait for the filler, in milliseconds: it is on its way
+// through loopback.
+const fillTime = 1000
 
 // bound opens a socket at addr that shares its port with others of ours.
 func (h *hold) bound(addr netip.AddrPort) (int, error) {
@@ -139,10 +162,9 @@ func (h *hold) complete() (*net.TCPConn, error) {
 }
 
 // fail ends the hold so that polling programs see an error and a hang-up; the
-// real errno is told when they ask for SO_ERROR.
+// real errno is told when they ask for SO_ERROR, which clears the kernel's.
 func (h *hold) fail() {
 	_ = unix.Shutdown(h.program, unix.SHUT_RDWR)
-	_, _ = unix.GetsockoptInt(h.program, unix.SOL_SOCKET, unix.SO_ERROR)
 	h.release()
 }
 
@@ -151,6 +173,7 @@ func (h *hold) release() {
 	if h.blocking {
 		<-h.reached
 	}
+	unix.Close(h.filler)
 	unix.Close(h.listener)
 	unix.Close(h.program)
 }

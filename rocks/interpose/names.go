@@ -29,7 +29,23 @@ func (ip *Interposer) known(c seccomp.Call) (*socket, *listener) {
 	if err != nil {
 		return nil, nil
 	}
-	return ip.sockets.get(ck), ip.sockets.listener(ck)
+	s := ip.sockets.get(ck)
+	if s != nil && unconnected(dup, s) {
+		ip.sockets.forget(s)
+		s = nil
+	}
+	return s, ip.sockets.listener(ck)
+}
+
+// unconnected reports whether a socket on a leg has lost it: the connection
+// was closed both ways or reset, or the program has disconnected the socket.
+// The kernel then answers as it would without us.
+func unconnected(fd int, s *socket) bool {
+	if phase, _, _ := s.look(); phase != phaseConnected {
+		return false
+	}
+	state, err := tcpState(fd)
+	return err == nil && state == tcpClosed
 }
 
 // getsockname answers with the address that the socket would have without us.
@@ -105,12 +121,22 @@ func (ip *Interposer) socketError(c seccomp.Call, s *socket) {
 	if !ip.calls.Valid(c) {
 		return
 	}
+	ip.clearError(c)
 	errno := s.takeErrno() // 0 from the second time on, until the socket connects anew
 	if err := tracee.WriteOption(c.TID, c.Args[3], c.Args[4], int32(errno)); err != nil {
 		ip.fail(c, errnoOf(err, unix.EFAULT))
 		return
 	}
 	ip.succeed(c, 0)
+}
+
+// clearError reads the kernel's own error off the socket of a call, as asking
+// for SO_ERROR does: polling does not tell of it any more.
+func (ip *Interposer) clearError(c seccomp.Call) {
+	if dup, err := tracee.GetFD(c.TID, int(int32(c.Args[0]))); err == nil {
+		_, _ = unix.GetsockoptInt(dup, unix.SOL_SOCKET, unix.SO_ERROR)
+		unix.Close(dup)
+	}
 }
 
 // getpeernameOption answers SO_PEERNAME, which wants room for no more than the

@@ -127,7 +127,7 @@ func programConnectNonblocking(args []string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Println("outcome:", syscall.Errno(errno).Error(), "hup:", events[0].Events&unix.EPOLLHUP != 0)
+	fmt.Println("outcome:", syscall.Errno(errno).Error(), "events:", events[0].Events)
 	if errno != 0 {
 		errno, _ = unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
 		fmt.Println("asked again:", errno)

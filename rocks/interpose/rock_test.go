@@ -21,7 +21,7 @@ func TestRock(t *testing.T) {
 					addr := s.line()
 					want := fmt.Sprintf("peer %s\nnamed true\nHELLO named=true err=<nil>\nend after 26 bytes: <nil>\n", addr)
 					if client == "connect-nb" {
-						want = "connect: operation now in progress\noutcome: errno 0 hup: false\n" +
+						want = "connect: operation now in progress\noutcome: errno 0 events: 4\n" +
 							"connect again: <nil>\nand again: transport endpoint is already connected\n" + want
 					}
 					for range 3 {
