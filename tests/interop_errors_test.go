@@ -13,8 +13,9 @@ var clientErrors = []struct {
 	name string
 	argv []string
 }{
-	{"blocking", talk("dial=ADDR connect error")},
-	{"non-blocking", talk("dial=ADDR nonblock connect wait error error")},
+	{"blocking", talk("dial=ADDR connect")},
+	{"non-blocking", talk("dial=ADDR nonblock connect ready error error")},
+	{"poll events", talk("dial=ADDR nonblock connect wait error")},
 	{"netcat", []string{"nc", "-v", "HOST", "PORT"}},
 	{"python", []string{harness.Python, "-c", "import socket; socket.create_connection(('HOST', PORT))"}},
 	{"bash", []string{"bash", "-c", "exec 3<>/dev/tcp/HOST/PORT"}},
@@ -50,8 +51,11 @@ func TestInteroperationErrors(t *testing.T) {
 				f.arrange(l)
 			}
 			for _, c := range clientErrors {
-				if c.name == "bash" && strings.Contains(f.host, ":") {
+				switch {
+				case c.name == "bash" && strings.Contains(f.host, ":"):
 					continue // it knows no IPv6 addresses
+				case c.name == "poll events" && strings.HasSuffix(f.errno, "UNREACH"):
+					continue // the kernel raises them one by one when an ICMP message comes
 				}
 				t.Run(c.name, func(t *testing.T) {
 					t.Parallel()

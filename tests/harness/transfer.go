@@ -45,9 +45,8 @@ type Event struct {
 	Error          string
 }
 
-// At is when it was printed, and Began when the silence before it began.
-func (e Event) At() time.Time    { return moment(e.Time) }
-func (e Event) Began() time.Time { return moment(e.Since) }
+// At is when it was printed.
+func (e Event) At() time.Time { return moment(e.Time) }
 
 func moment(seconds float64) time.Time { return time.UnixMicro(int64(seconds * 1e6)) }
 

@@ -9,7 +9,8 @@
 //	accept         take a connection
 //	nonblock       make the present socket non-blocking
 //	connect        connect it to the address of dial
-//	wait           poll until it is writable, print the events
+//	wait           poll until it is writable or has failed, print the events
+//	ready          the same, print no events
 //	error          its SO_ERROR
 //	peer, local    its addresses (with local, the port is shown as "port")
 //	send=TEXT      send
@@ -68,6 +69,7 @@ var steps = map[string]func(t *talker, arg string) (string, error){
 		return "", restarting(func() error { return unix.Connect(t.conn, t.remote) })
 	},
 	"wait":     (*talker).wait,
+	"ready":    func(t *talker, _ string) (string, error) { _, err := t.wait(""); return "", err },
 	"error":    (*talker).socketError,
 	"peer":     (*talker).peer,
 	"local":    (*talker).local,
