@@ -61,6 +61,24 @@ func TestBlackHole(t *testing.T) {
 	}
 }
 
+// TestBadConfig refuses what could not work.
+func TestBadConfig(t *testing.T) {
+	n := rockstest.New(rockstest.Config{})
+	defer n.Close()
+	h := n.Host("a", "10.0.0.1")
+	for name, cfg := range map[string]rocks.Config{
+		"no network":        {},
+		"one miss":          {Network: h, Misses: 1},
+		"negative":          {Network: h, Heartbeat: -1},
+		"address of others": {Network: h, ResumeAddr: addrPort("10.0.0.99", 1)},
+	} {
+		if e, err := rocks.NewEndpoint(cfg); err == nil {
+			e.Close()
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
 // TestNoFalseAlarm lets a rock idle, and work, over slow paths.
 func TestNoFalseAlarm(t *testing.T) {
 	for _, latency := range []time.Duration{time.Microsecond, 300 * time.Millisecond, 600 * time.Millisecond} {
