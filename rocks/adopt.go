@@ -18,6 +18,7 @@ type offer struct {
 	incarnation wire.Incarnation // of the peer
 	addrs       wire.Addresses   // of the peer
 	preface     []byte           // what to say first
+	said        *exchange        // the handshake, if the peer may still refuse what the preface says
 }
 
 // adoptLocked makes nc the link of the rock, in place of one that it may have. If it fails, nc still
@@ -42,6 +43,7 @@ func (c *Conn) adoptLocked(nc net.Conn, o offer) error {
 		c.ackedLocked(o.received)
 	}
 	l := newLinkLocked(c, nc, o.preface)
+	l.said = o.said
 	if !l.startLocked() {
 		c.ended = l.after
 		return ErrEndpointClosed

@@ -121,7 +121,33 @@ func (c *Conn) wasResetLocked() {
 }
 
 // finishedLocked reports whether both streams have ended, everything is acknowledged, and l has
-// told the peer so.
+// told the peer so. It says goodbye then, and when the peer has done so too the rock closes. If the link is lost
+// before, nobody can tell whether the peer got the last ack; see mournLocked.
 func (c *Conn) finishedLocked(l *link) bool {
-	return c.finSent && c.finAcked && c.finReceived && l.ackTold == c.receivedLocked()
+	return c.finSent && c.finAcked && c.finReceived && (l.goodbyeIn || l.ackTold == c.receivedLocked())
+}
+
+// goodbyeLocked takes in that the rock has ended at the peer.
+func (l *link) goodbyeLocked() error {
+	c := l.c
+	if c.reset != wire.ResetDone {
+		c.endLocked(l)
+		return nil
+	}
+	l.goodbyeIn = true
+	if !c.finishedLocked(l) {
+		return violation(wire.FrameReset, "the rock has not ended here")
+	}
+	if l.goodbyeOut {
+		c.endLocked(l)
+	}
+	l.kick()
+	return nil
+}
+
+// mournLocked is for a rock that has just closed while the peer may not know that it has ended: for some
+// time it is looked for, to be told so, as it would be when it came to ask.
+func (c *Conn) mournLocked() {
+	c.mourning = true
+	c.redial.startLocked(c, graveTime)
 }

@@ -88,6 +88,7 @@ type Conn struct {
 	orphan   error          // why another copy of this end may own the rock now; nil: none does
 
 	exporting bool
+	mourning  bool // see mournLocked
 }
 
 var _ net.Conn = (*Conn)(nil)

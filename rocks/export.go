@@ -47,7 +47,7 @@ func (c *Conn) Export(ctx context.Context) (*State, error) {
 	}
 	if cause != nil {
 		if c.phase == suspended {
-			c.redial.startLocked(c)
+			c.redial.startLocked(c, 0)
 		}
 		return nil, c.opError("export", cause)
 	}

@@ -33,6 +33,7 @@ type link struct {
 	over   chan struct{} // closed when the link is given up
 	ended  chan struct{} // closed when both goroutines are gone
 	reader chan struct{} // closed when the reader is gone
+	said   *exchange     // see offer
 	writer chan struct{} // closed when the writer is gone
 
 	heard atomic.Int64 // when something was last received, as time since Endpoint.start
@@ -59,7 +60,9 @@ type link struct {
 	rtt       time.Duration
 	finOut    bool
 	resetOut  bool
-	tellAddrs bool // own addresses have changed
+
+	goodbyeOut, goodbyeIn bool // the rock has ended here, at the peer
+	tellAddrs             bool // own addresses have changed
 
 	out writeBuffers // the writer's own
 }
@@ -136,11 +139,12 @@ func (c *Conn) lostLocked(l *link, err error) {
 	if c.link == l {
 		switch {
 		case c.wasReset:
-			// The peer was about to be told that its reset has arrived; it learns it from our grave.
+			// The peer was about to be told that its reset has arrived.
 			c.moveLocked(closed, c.err)
-		case c.finishedLocked(l):
-			// The peer, which had the last word, was faster than our writer.
+			c.mournLocked()
+		case l.goodbyeOut:
 			c.moveLocked(closed, nil)
+			c.mournLocked()
 		default:
 			c.flaps++
 			if l.useful || time.Since(l.opened) > youngLink {

@@ -1,10 +1,12 @@
 package rocks
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"time"
 
+	"rock/rocks/auth"
 	"rock/rocks/wire"
 )
 
@@ -37,9 +39,21 @@ func (l *link) read() {
 	l.c.mu.Unlock()
 	if ending {
 		// The rock has ended; wait for the other end to see that too. The writer bounds the wait.
-		_, _ = io.Copy(io.Discard, l.nc)
+		if _, err := io.Copy(io.Discard, l.nc); err != nil {
+			l.unheard()
+		}
 	}
 	l.lost(err)
+}
+
+// unheard takes in that the peer may not have heard the last words on a link. After a goodbye that does
+// not matter, since it has said the same.
+func (l *link) unheard() {
+	l.c.mu.Lock()
+	defer l.c.mu.Unlock()
+	if l.c.wasReset {
+		l.c.mournLocked()
+	}
 }
 
 // frameReader takes frames off the connection.
@@ -50,6 +64,9 @@ type frameReader struct {
 }
 
 func (f *frameReader) run() error {
+	if err := f.refusal(); err != nil {
+		return err
+	}
 	for {
 		if err := f.need(wire.FrameHeaderSize); err != nil {
 			return err
@@ -68,6 +85,32 @@ func (f *frameReader) run() error {
 			return err
 		}
 	}
+}
+
+// refusal looks whether the link starts with a refusal of the handshake's last message instead of a frame. No
+// frame starts like one.
+func (f *frameReader) refusal() error {
+	x := f.l.said
+	if x == nil {
+		return nil
+	}
+	f.l.said = nil
+	if err := f.need(1); err != nil || f.buf[f.r] != wire.Magic[0] {
+		return err
+	}
+	if err := f.need(wire.HeaderSize); err != nil {
+		return err
+	}
+	x.r = io.MultiReader(bytes.NewReader(f.buf[f.r:f.w]), f.l.nc)
+	m, raw, err := x.read("refusal")
+	if err != nil {
+		return err
+	}
+	r, ok := m.(*wire.Refuse)
+	if !ok {
+		return &wire.FormatError{What: "link", Detail: "it starts with " + m.Type().String()}
+	}
+	return f.l.c.refused(&refusal{Refuse: r, proven: x.authentic(auth.LabelRefuse, raw)})
 }
 
 // need reads until n bytes are in the buffer.

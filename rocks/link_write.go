@@ -96,13 +96,14 @@ func (l *link) fillBatch() (full, end bool) {
 	if c.link != l {
 		return false, l.ending
 	}
-	if c.finishedLocked(l) {
-		c.endLocked(l)
-		return false, true
-	}
 	l.controlLocked()
 	if c.reset == wire.ResetDone && !c.wasReset {
 		l.dataLocked()
+		if c.finishedLocked(l) && !l.goodbyeOut {
+			l.goodbyeOut = true
+			o.flat = wire.AppendFrame(o.flat, wire.Reset{Code: wire.ResetDone})
+			o.final = l.goodbyeIn
+		}
 	}
 	if len(o.flat) > 0 && o.n == 0 {
 		o.parts[0], o.n = o.flat, 1

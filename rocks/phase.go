@@ -94,7 +94,7 @@ func (c *Conn) moveLocked(to phase, cause error) bool {
 // searchLocked starts the redialer and the time limit of a suspended rock.
 func (c *Conn) searchLocked() {
 	if c.limitLocked(); c.phase == suspended {
-		c.redial.startLocked(c)
+		c.redial.startLocked(c, 0)
 	}
 }
 

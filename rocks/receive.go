@@ -136,12 +136,11 @@ func (l *link) handle(frame wire.Frame) error {
 	case wire.Fin:
 		return l.finLocked(f)
 	case wire.Reset:
-		if f.Code != wire.ResetDone {
-			c.wasResetLocked()
-			l.kick()
-		} else if c.reset != wire.ResetDone {
-			c.endLocked(l)
+		if f.Code == wire.ResetDone {
+			return l.goodbyeLocked()
 		}
+		c.wasResetLocked()
+		l.kick()
 	case wire.Moved:
 		c.setPeersLocked(f.Addresses)
 		c.moveLocked(suspended, errMoved)

@@ -23,8 +23,8 @@ type redialer struct {
 	retry  chan struct{}      // asks for a round now
 }
 
-// startLocked starts the search.
-func (r *redialer) startLocked(c *Conn) {
+// startLocked starts the search. It ends by itself after limit, if that is not 0.
+func (r *redialer) startLocked(c *Conn, limit time.Duration) {
 	if !c.e.hold() {
 		return
 	}
@@ -33,6 +33,9 @@ func (r *redialer) startLocked(c *Conn) {
 	default:
 	}
 	ctx, cancel := context.WithCancel(c.e.ctx)
+	if limit > 0 {
+		ctx, cancel = context.WithTimeout(c.e.ctx, limit)
+	}
 	r.cancel = cancel
 	go c.search(ctx)
 }
@@ -56,6 +59,7 @@ func (r *redialer) now() {
 // search is the goroutine that makes the rounds.
 func (c *Conn) search(ctx context.Context) {
 	defer c.e.release()
+	defer c.stopSearch(ctx)
 	s := searchParty{c: c, under: make(map[netip.AddrPort][]context.CancelFunc)}
 	defer s.wg.Wait()
 	began, pause := time.Now(), firstPause
@@ -73,6 +77,15 @@ func (c *Conn) search(ctx context.Context) {
 			t.Stop()
 			pause = firstPause
 		}
+	}
+}
+
+// stopSearch frees what belongs to a search that ends by itself.
+func (c *Conn) stopSearch(ctx context.Context) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if context.Cause(ctx) == context.DeadlineExceeded {
+		c.redial.stopLocked()
 	}
 }
 

@@ -43,6 +43,10 @@ func (c *Conn) sayResume(x *exchange) error {
 	if err != nil {
 		return c.refused(err)
 	}
+	if c.mourns() {
+		x.refuse(wire.ReasonClosed)
+		return net.ErrClosed
+	}
 	peer := proven{ch.Epoch, ch.Incarnation, ch.PeerEpoch, ch.Received}
 	if err := c.judge(x, peer); err != nil {
 		return err
@@ -55,6 +59,14 @@ func (c *Conn) sayResume(x *exchange) error {
 		return c.commit(x, o, ch.Generation, auth.LabelProof)
 	}
 	return c.prove(x, o)
+}
+
+// mourns reports whether the rock has ended and the peer is looked for only to be told so. It is, now
+// that it has been found.
+func (c *Conn) mourns() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.mourning
 }
 
 // commit is the client's decision: the connection is the link from now on. The message that says so, a
@@ -76,6 +88,8 @@ func (c *Conn) commit(x *exchange, o offer, peerGeneration uint64, label auth.La
 	} else {
 		o.preface = x.seal(label, &wire.Commit{Generation: o.generation})
 	}
+	x.heard(o.preface)
+	o.said = x
 	return c.adoptLocked(x.nc, o)
 }
 
@@ -170,6 +184,9 @@ func (c *Conn) refused(err error) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.phase == closed && r.Reason != wire.ReasonBusy {
+		c.redial.stopLocked() // the peer knows
+	}
 	atEnd := c.finSent && c.finReceived || c.reset != wire.ResetDone || c.wasReset
 	switch {
 	case r.proven && (r.Reason == wire.ReasonStale || r.Reason == wire.ReasonRolledBack):

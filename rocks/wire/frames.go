@@ -28,7 +28,7 @@ type ResetCode uint8
 
 // Reset codes. The numbers travel: never renumber.
 const (
-	ResetDone    ResetCode = 0 // answer to a reset: it has arrived, the rock is closed here too
+	ResetDone    ResetCode = 0 // no reset: the rock has ended at the sender, in order or by the receiver's reset
 	ResetProgram ResetCode = 1 // the program has asked for it
 	ResetUnread  ResetCode = 2 // closed while there was input that nobody will read
 	ResetLost    ResetCode = 3 // the sender can not go on, for example because it is a stale copy

@@ -84,7 +84,7 @@ func newMessage(t Type) Message {
 // AppendMessage appends the encoding of m, header included, to b.
 func AppendMessage(b []byte, m Message) []byte {
 	b = append(b, Magic...)
-	b = append(b, MaxVersion, byte(m.Type()), 0, 0)
+	b = append(b, MinVersion, byte(m.Type()), 0, 0) // the layout has not changed since
 	at := len(b)
 	b = m.appendBody(b)
 	binary.BigEndian.PutUint16(b[at-2:], uint16(len(b)-at))
