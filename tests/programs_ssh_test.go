@@ -52,17 +52,17 @@ func TestSSHInteractive(t *testing.T) {
 			"env PS1='ready> ' bash --norc --noprofile --noediting")})
 		term.expect(t, "ready> ")
 		term.typed(t, "echo $((6 * 7)); stty size\r")
-		term.expect(t, "42\r\n24 80\r\n")
+		term.expect(t, "42\r\n24 80\r\nready> ")
 
 		cutUnderRock(l, s)
 		term.typed(t, "echo after the $((1 + 1))nd address\r")
-		term.expect(t, "after the 2nd address")
+		term.expect(t, "after the 2nd address\r\nready> ")
 
 		if err := pty.Setsize(term.master, &pty.Winsize{Rows: 50, Cols: 132}); err != nil {
 			t.Fatal(err)
 		}
 		term.typed(t, "until stty size | grep '50 132'; do :; done\r")
-		term.expect(t, "\r\n50 132\r\n")
+		term.expect(t, "\r\n50 132\r\nready> ")
 
 		term.typed(t, "echo sleeping; sleep 1000\r")
 		term.expect(t, "\nsleeping\r\n")
