@@ -48,6 +48,7 @@ type Interposer struct {
 	netns    uint64 // SO_NETNS_COOKIE of the supervisor's network
 	sockets  *sockets
 	waiting  *waiting
+	carried  legs
 
 	ctx       context.Context // ends when the interposer is closed
 	cancel    context.CancelFunc
@@ -300,7 +301,15 @@ const failedLife = 5 * time.Minute
 
 // carry starts the leg between the program's socket and what carries it.
 func (ip *Interposer) carry(inner *net.TCPConn, outer carrier, s *socket) {
-	l := &leg{inner: inner, outer: outer, log: ip.log, stop: ip.done, onEnded: func() { ip.sockets.forget(s) }}
+	l := &leg{
+		inner: inner, outer: outer, sock: s, log: ip.log, stop: ip.done,
+		parked: make(chan struct{}), unparked: make(chan bool), over: make(chan struct{}),
+	}
+	l.onEnded = func() {
+		ip.sockets.forget(s)
+		ip.carried.remove(l)
+	}
+	ip.carried.add(l)
 	ip.legs.Go(l.run)
 }
 

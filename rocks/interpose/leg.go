@@ -7,7 +7,10 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,7 +22,10 @@ type carrier interface {
 	io.WriterTo
 	CloseWrite() error // FIN, after all that was written
 	Reset() error      // RST
-	Close() error      // as close(2): what was written is still delivered
+	io.Writer
+	SetReadDeadline(time.Time) error
+	SetWriteDeadline(time.Time) error
+	Close() error // as close(2): what was written is still delivered
 	LocalAddr() net.Addr
 	RemoteAddr() net.Addr
 }
@@ -36,12 +42,30 @@ func (o ordinary) Reset() error {
 // leg joins the supervisor's end of a loopback connection, whose other end is
 // the program's own socket, with a carrier. Ends and errors cross it as they
 // are: FIN as FIN, RST as RST, in each direction by itself.
+//
+//	           park             unpark
+//	carrying --------> parked ---------> carrying --> ended
+//	                        \___________________discard_/
 type leg struct {
-	inner   *net.TCPConn
 	outer   carrier
+	sock    *socket // the program's
 	log     *slog.Logger
-	stop    chan struct{} // closed when no process of the group is left
+	stop    <-chan struct{} // closed when no process of the group is left
 	onEnded func()
+
+	parking  atomic.Bool
+	left     atomic.Bool   // the program's bytes have ended in order
+	parked   chan struct{} // answered when both directions are at rest
+	unparked chan bool     // carry on, or not
+	over     chan struct{} // closed at the end
+
+	// Owned by run and its two goroutines while carrying, by the caller of park
+	// while parked.
+	inner     *net.TCPConn
+	peerFIN   bool   // the peer's have
+	finDue    bool   // the program's end was drained, not yet given to the carrier
+	toPeer    []byte // drained, not yet given to the carrier
+	toProgram []byte // drained, not yet given to the program
 }
 
 // connectLeg connects the program's own socket, blocked in a trapped call and
@@ -107,29 +131,47 @@ func listenLoopback(family int, addr netip.Addr) (int, error) {
 // both sides. It is the goroutine that owns the leg.
 func (l *leg) run() {
 	defer l.onEnded()
-	// Urgent bytes arrive in line: their mark is lost, they are not.
-	if raw, err := l.inner.SyscallConn(); err == nil {
-		_ = raw.Control(func(fd uintptr) {
-			_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_OOBINLINE, 1)
-		})
+	defer close(l.over)
+	for {
+		takeUrgentInline(l.inner)
+		var both sync.WaitGroup
+		both.Go(l.carryToPeer)
+		both.Go(l.carryToProgram)
+		both.Wait()
+		if !l.parking.Load() {
+			break
+		}
+		l.parked <- struct{}{}
+		if !<-l.unparked {
+			return
+		}
 	}
-	left := make(chan struct{}) // the program's bytes have ended in order
-	var both sync.WaitGroup
-	both.Go(func() { l.toPeer(left) })
-	both.Go(func() { l.toProgram(left) })
-	both.Wait()
 	_ = l.inner.Close()
 	_ = l.outer.Close()
 }
 
-// toPeer carries what the program sends.
-func (l *leg) toPeer(left chan<- struct{}) {
+// takeUrgentInline makes urgent bytes arrive in line: their mark is lost, they
+// are not.
+func takeUrgentInline(c *net.TCPConn) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = raw.Control(func(fd uintptr) {
+		_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_OOBINLINE, 1)
+	})
+}
+
+// carryToPeer carries what the program sends.
+func (l *leg) carryToPeer() {
 	in := &watched{Conn: l.inner}
-	_, err := l.outer.ReadFrom(in)
+	err := l.giveToPeer(in)
 	switch {
+	case l.atRest(err):
 	case err == nil:
-		_ = l.outer.CloseWrite()
-		close(left)
+		if !l.left.Swap(true) {
+			_ = l.outer.CloseWrite()
+		}
 		l.awaitClose()
 	case in.err != nil: // the program closed with RST
 		l.log.Debug("program reset its connection", "error", in.err)
@@ -140,33 +182,70 @@ func (l *leg) toPeer(left chan<- struct{}) {
 	}
 }
 
+// giveToPeer gives the carrier what was drained, and then what comes.
+func (l *leg) giveToPeer(in io.Reader) error {
+	for len(l.toPeer) > 0 {
+		n, err := l.outer.Write(l.toPeer)
+		l.toPeer = l.toPeer[n:]
+		if err != nil {
+			return err
+		}
+	}
+	if l.left.Load() || l.finDue {
+		return nil
+	}
+	_, err := l.outer.ReadFrom(in)
+	return err
+}
+
 // awaitClose waits after the program's FIN until its socket is closed, not
 // only shut down, and then closes the carrier as well: nobody will read what
 // the peer still sends, and the peer must learn that as it would over TCP.
 func (l *leg) awaitClose() {
-	if awaitOrphan(l.inner.RemoteAddr(), l.inner.LocalAddr(), l.stop) {
+	wake := func() bool { return l.parking.Load() }
+	if awaitOrphan(l.inner.RemoteAddr(), l.inner.LocalAddr(), l.stop, wake) {
 		_ = l.outer.Close()
 	}
 }
 
-// toProgram carries what the peer sends.
-func (l *leg) toProgram(left <-chan struct{}) {
+// carryToProgram carries what the peer sends.
+func (l *leg) carryToProgram() {
 	out := &watched{Conn: l.inner}
-	_, err := l.outer.WriteTo(out)
+	err := l.giveToProgram(out)
 	switch {
+	case l.atRest(err):
 	case err == nil:
+		l.peerFIN = true
 		_ = l.inner.CloseWrite()
-	case out.err != nil: // the program does not read any more
-		select {
-		case <-left:
-			_ = l.outer.Close() // what it sent before is still delivered
-		default:
-			_ = l.outer.Reset()
-		}
+	case out.err != nil && l.left.Load(): // what it sent before is still delivered
+		_ = l.outer.Close()
+	case out.err != nil:
+		_ = l.outer.Reset()
 	default:
 		l.log.Debug("carrier ended", "error", err)
 		l.resetProgram()
 	}
+}
+
+// giveToProgram gives the program what was drained, and then what comes.
+func (l *leg) giveToProgram(out io.Writer) error {
+	for len(l.toProgram) > 0 {
+		n, err := out.Write(l.toProgram)
+		l.toProgram = l.toProgram[n:]
+		if err != nil {
+			return err
+		}
+	}
+	if l.peerFIN {
+		return nil
+	}
+	_, err := l.outer.WriteTo(out)
+	return err
+}
+
+// atRest reports that a direction stopped because the leg is to be parked.
+func (l *leg) atRest(err error) bool {
+	return l.parking.Load() && errors.Is(err, os.ErrDeadlineExceeded)
 }
 
 // resetProgram makes the program see ECONNRESET, in both directions.

@@ -109,15 +109,18 @@ func diagWorks() bool {
 // does not tell close(2) from shutdown(2), but sock_diag does. It asks at
 // growing intervals, since the kernel announces the end of sockets to
 // privileged listeners only. When stop is closed the answer is true: the
-// group is gone, and so are its sockets.
-func awaitOrphan(local, remote net.Addr, stop <-chan struct{}) bool {
-	const longest = 2 * time.Second
+// group is gone, and so are its sockets. It gives up when leave says so.
+func awaitOrphan(local, remote net.Addr, stop <-chan struct{}, leave func() bool) bool {
+	const longest = 250 * time.Millisecond
 	l, r := local.(*net.TCPAddr).AddrPort(), remote.(*net.TCPAddr).AddrPort()
 	for wait := 2 * time.Millisecond; ; wait = min(2*wait, longest) {
 		select {
 		case <-stop:
 			return true
 		case <-time.After(wait):
+		}
+		if leave() {
+			return false
 		}
 		inode, err := socketInode(l, r)
 		if errors.Is(err, errNoSocket) || err == nil && inode == 0 {

@@ -30,6 +30,10 @@ var programs = map[string]func(args []string) error{
 	"reset":      programReset,
 	"told":       programTold,
 	"abort":      programAbort,
+
+	"flood":        programFlood,
+	"flood-server": programFloodServer,
+	"serve-late":   programServeLate,
 }
 
 func newSocketFor(addr netip.AddrPort, flags int) (int, int, error) {

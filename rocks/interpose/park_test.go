@@ -1,0 +1,102 @@
+package interpose
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// stopped runs f while all threads of the group's process are stopped, as a
+// freezer would stop them.
+func (g *group) stopped(f func()) {
+	g.t.Helper()
+	if err := g.process.Signal(syscall.SIGSTOP); err != nil {
+		g.t.Fatal(err)
+	}
+	eventually(g.t, "the process is stopped", func() bool {
+		g.ip.Interrupt()
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", g.process.Pid))
+		return err == nil && strings.Contains(string(b), ") T ")
+	})
+	f()
+	if err := g.process.Signal(syscall.SIGCONT); err != nil {
+		g.t.Fatal(err)
+	}
+}
+
+// TestPark takes the leg of a busy connection apart and puts it together
+// again, at either end, many times, while a checked stream flows both ways.
+func TestPark(t *testing.T) {
+	s := supervise(t, "flood-server", "127.0.0.1:0")
+	c := supervise(t, "flood", s.line())
+	c.expect("connected")
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	drained, rounds := 0, 0
+	for ; rounds < 40; rounds++ {
+		g := []*group{s, c}[rounds%2]
+		g.stopped(func() {
+			parked, err := g.ip.Park(ctx, []int{g.process.Pid})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, p := range parked {
+				drained += len(p.ToPeer) + len(p.ToProgram)
+				if p.Rock == nil {
+					t.Error("parked leg has no rock")
+				}
+			}
+			if err := g.ip.Unpark(parked); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+	c.say("stop")
+	s.say("stop")
+	var cSent, cGot, sSent, sGot int
+	fmt.Sscan(c.line(), &cSent, &cGot)
+	fmt.Sscan(s.line(), &sSent, &sGot)
+	if cSent != sGot || sSent != cGot || cSent == 0 {
+		t.Errorf("client sent %d and got %d, server sent %d and got %d", cSent, cGot, sSent, sGot)
+	}
+	if drained == 0 {
+		t.Errorf("nothing was under way in %d rounds: the test shows nothing", rounds)
+	}
+	t.Logf("%d rounds, %d of %d bytes drained", rounds, drained, cSent+sSent)
+	c.success()
+	s.success()
+}
+
+// TestParkHalfClosed parks legs whose one direction has ended.
+func TestParkHalfClosed(t *testing.T) {
+	s := supervise(t, "serve-late", "127.0.0.1:0")
+	c := supervise(t, "connect", s.line(), "hello")
+	s.expect("got hello")
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	for _, g := range []*group{c, s} {
+		g.stopped(func() {
+			parked, err := g.ip.Park(ctx, []int{g.process.Pid})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(parked) != 1 || parked[0].SentFIN != (g == c) || parked[0].GotFIN != (g == s) {
+				t.Errorf("parked %+v, want one leg with the client's end", parked)
+			}
+			if err := g.ip.Unpark(parked); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+	s.say("answer")
+	c.line() // peer
+	c.line() // named
+	c.expect("late answer")
+	c.expect("end after 11 bytes: <nil>")
+	c.success()
+	s.success()
+}
