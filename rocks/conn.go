@@ -1,7 +1,6 @@
 package rocks
 
 import (
-	"errors"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -157,8 +156,6 @@ func (c *Conn) deliveredLocked() {
 		}
 	}
 }
-
-var errNoAddr = errors.New("connection has no TCP address")
 
 // addrPort returns the address and port of a, IPv4 in its short form; zero if it has none.
 func addrPort(a net.Addr) netip.AddrPort {

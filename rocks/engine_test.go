@@ -1,7 +1,6 @@
 package rocks_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -242,38 +241,4 @@ func TestSystemLoopback(t *testing.T) {
 		t.Fatal(err)
 	}
 	transfer(t, &pair{client: c, server: s.(*rocks.Conn)}, 32<<20)
-}
-
-func BenchmarkThroughput(b *testing.B) {
-	quiet := func(e *rocks.Endpoint, err error) *rocks.Endpoint {
-		if err != nil {
-			b.Fatal(err)
-		}
-		return e
-	}
-	ea := quiet(rocks.NewEndpoint(rocks.Config{Network: rocks.System()}))
-	eb := quiet(rocks.NewEndpoint(rocks.Config{Network: rocks.System()}))
-	defer ea.Close()
-	defer eb.Close()
-	ln, err := eb.Listen(context.Background(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	c, err := ea.Dial(b.Context(), "tcp", ln.Addr().String())
-	if err != nil {
-		b.Fatal(err)
-	}
-	s, _ := ln.Accept()
-	const chunk = 256 << 10
-	b.SetBytes(chunk)
-	go func() {
-		buf := bytes.Repeat([]byte("x"), chunk)
-		for range b.N {
-			c.Write(buf)
-		}
-		c.CloseWrite()
-	}()
-	if n, err := io.Copy(io.Discard, s); n != int64(b.N)*chunk || err != nil {
-		b.Fatal(n, err)
-	}
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"syscall"
 
 	"rock/rocks/wire"
@@ -88,9 +87,3 @@ func (c *Conn) opError(op string, err error) error {
 	}
 	return &net.OpError{Op: op, Net: "tcp", Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: err}
 }
-
-var (
-	_ error = (*ResetError)(nil)
-	_ error = (*RefusedError)(nil)
-	_ error = os.ErrDeadlineExceeded
-)

@@ -87,7 +87,7 @@ func (l *link) startLocked() bool {
 	}
 	l.ackTimer = time.AfterFunc(time.Hour, l.ackDue)
 	l.ackTimer.Stop()
-	h := l.c.e.cfg.Heartbeat
+	h := l.c.e.pingAfter()
 	l.lookAt = time.Now().Add(h)
 	l.liveTimer = time.AfterFunc(h, l.live)
 	go l.read()

@@ -19,6 +19,10 @@ func (e *Endpoint) deadAfter() time.Duration {
 	return time.Duration(e.cfg.Misses)*h - h/4
 }
 
+// pingAfter returns how long a link may be silent before it is asked for a sign of life: a heartbeat, and in any
+// case early enough for the answer.
+func (e *Endpoint) pingAfter() time.Duration { return min(e.cfg.Heartbeat, e.deadAfter()/2) }
+
 // sinceHeard returns how long nothing was received.
 func (l *link) sinceHeard() time.Duration {
 	return time.Since(l.c.e.start) - time.Duration(l.heard.Load())
@@ -52,7 +56,7 @@ func (l *link) live() {
 			return
 		}
 	}
-	h := c.e.cfg.Heartbeat
+	h := c.e.pingAfter()
 	if silent >= h && now.Sub(l.pinged) >= h {
 		c.log.Shrink()
 		c.in.Shrink()
@@ -71,7 +75,7 @@ func (l *link) lookLocked(now time.Time, silent time.Duration) {
 
 // nextLook returns when live has something to decide next.
 func (l *link) nextLook(now time.Time, silent time.Duration) time.Duration {
-	h := l.c.e.cfg.Heartbeat
+	h := l.c.e.pingAfter()
 	next := h - silent // for the first ping
 	if silent >= h {
 		next = h - now.Sub(l.pinged)

@@ -71,18 +71,18 @@ func (c *Conn) moveLocked(to phase, cause error) bool {
 	}
 	switch to {
 	case established:
-		c.e.log.Info("rock established", "rock", c.id, "generation", c.generation, "remote", c.link.remote())
+		c.logger.Info("rock established", "generation", c.generation, "remote", c.link.remote())
 	case suspended:
 		c.dropLinkLocked()
 		c.suspendedAt = c.since
-		c.e.log.Info("rock suspended", "rock", c.id, "generation", c.generation, "cause", cause)
+		c.logger.Info("rock suspended", "generation", c.generation, "cause", cause)
 		c.searchLocked()
 	case closed:
 		c.dropLinkLocked()
 		c.e.forget(c)
 		close(c.gone)
 		c.deliveredLocked()
-		c.e.log.Info("rock closed", "rock", c.id, "cause", cause)
+		c.logger.Info("rock closed", "cause", cause)
 	}
 	if from == connecting {
 		close(c.born)

@@ -3,6 +3,7 @@ package rocks
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"rock/rocks/wire"
@@ -11,23 +12,40 @@ import (
 // farewell is how long Close waits for resets to be sent.
 const farewell = time.Second
 
+// lastWait is how long Flush waits for peers that have everything to close their side too.
+const lastWait = 2 * time.Second
+
 // Flush waits until the peers have everything that was written to rocks that their program has closed,
-// or never will. Rocks that are not closed do not count. It returns an error if ctx is done first.
+// or never will, and then a moment for the peers to close too, which they do at once as a rule and which spares
+// them the reset of Close. Rocks that are not closed do not count. It returns an error if ctx is done before
+// everything is delivered.
 func (e *Endpoint) Flush(ctx context.Context) error {
-	for _, c := range e.conns() {
-		c.mu.Lock()
-		done := c.done
-		c.mu.Unlock()
-		if !done {
-			continue
-		}
+	for _, c := range e.closedConns() {
 		select {
 		case <-c.delivered:
 		case <-ctx.Done():
 			return fmt.Errorf("deliver flight logs: %w", context.Cause(ctx))
 		}
 	}
+	ctx, cancel := context.WithTimeout(ctx, lastWait)
+	defer cancel()
+	for _, c := range e.closedConns() {
+		select {
+		case <-c.gone:
+		case <-ctx.Done():
+			return nil
+		}
+	}
 	return nil
+}
+
+// closedConns returns the rocks that their program has closed.
+func (e *Endpoint) closedConns() []*Conn {
+	return slices.DeleteFunc(e.conns(), func(c *Conn) bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return !c.done
+	})
 }
 
 // Close ends everything: listeners, rocks, attempts. Peers of rocks that are established are told that
