@@ -89,7 +89,7 @@ func (c *Conn) answerResume(x *exchange, m *wire.Resume) error {
 	if err != nil {
 		return c.refused(err)
 	}
-	if err := c.judge(x, proven{m.Epoch, m.Incarnation, m.PeerEpoch, p.Received}); err != nil {
+	if err := c.judge(x, proven{m.Epoch, m.Incarnation, m.PeerEpoch, p.Received, ch.Generation}); err != nil {
 		return err
 	}
 	o := offer{

@@ -40,12 +40,15 @@ func TestCutAtEveryByte(t *testing.T) {
 	for _, p := range faultPoints {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
-			var all int64
+			var all, step int64 = 0, 1
+			if underRace {
+				step = 7
+			}
 			for _, d := range []rockstest.Direction{rockstest.ToServer, rockstest.ToClient} {
 				total := p.run(t, d, -1, rockstest.Silence)
 				all += total
 				for _, how := range []rockstest.Cut{rockstest.Silence, rockstest.Reset} {
-					for after := range total + 1 {
+					for after := int64(0); after <= total; after += step {
 						if p.run(t, d, after, how); t.Failed() {
 							t.Fatalf("cut %v by %v after %d bytes of %d", d, how, after, total)
 						}

@@ -384,3 +384,43 @@ func (w *world) overheardHello() *wire.Hello {
 	w.t.Fatal("no hello was said")
 	return nil
 }
+
+// TestLateProofIsNoRollback finishes a handshake after another one, begun later, has made a link on which data
+// was acknowledged. The late one is superseded; to call its offsets rolled back would end the rock.
+func TestLateProofIsNoRollback(t *testing.T) {
+	inWorld(t, plan{}, func(t *testing.T, w *world) {
+		door := w.door()
+		late := w.raw(w.a)
+		c := late.born(door)
+		io.WriteString(c, "hello")
+		time.Sleep(100 * time.Millisecond)
+		late.nc.Close()
+		w.state(c, "suspended", time.Second)
+		challenge, err := late.ask()
+		if err != nil {
+			t.Fatal(err)
+		}
+		quick := *late
+		quick.resume(door)
+		quick.send(wire.Ack{Received: 5, Limit: 1 << 20})
+		time.Sleep(100 * time.Millisecond)
+		before := c.Info()
+		if before.State != "established" || before.InFlight != 0 {
+			t.Fatalf("the quick handshake made no link: %+v", before)
+		}
+		late.saySealed(auth.LabelProof, late.proof(challenge))
+		if m, err := late.hear(""); err == nil {
+			if r, ok := m.(*wire.Refuse); !ok || r.Reason == wire.ReasonRolledBack || r.Reason == wire.ReasonStale {
+				t.Errorf("the late proof was answered with %v: %+v", m.Type(), m)
+			}
+		}
+		if a := <-door; a.err == nil {
+			t.Error("the late link was adopted")
+		}
+		if after := c.Info(); !same(before, after) {
+			t.Errorf("the rock has changed from\n%+v to\n%+v", before, after)
+		}
+		quick.nc.Close()
+		c.Reset()
+	})
+}

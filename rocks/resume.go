@@ -47,7 +47,7 @@ func (c *Conn) sayResume(x *exchange) error {
 		x.refuse(wire.ReasonClosed)
 		return net.ErrClosed
 	}
-	peer := proven{ch.Epoch, ch.Incarnation, ch.PeerEpoch, ch.Received}
+	peer := proven{ch.Epoch, ch.Incarnation, ch.PeerEpoch, ch.Received, m.Generation}
 	if err := c.judge(x, peer); err != nil {
 		return err
 	}
@@ -123,12 +123,13 @@ func (c *Conn) obey(x *exchange, o offer) error {
 	return c.adoptLocked(x.nc, o)
 }
 
-// proven is what the peer has said of itself under a MAC.
+// proven is what the peer has said of itself under a MAC, and when.
 type proven struct {
 	epoch       uint32
 	incarnation wire.Incarnation
 	knows       uint32 // our epoch, as the peer knows it
 	received    uint64
+	began       uint64 // our newest generation when the handshake began
 }
 
 // judge decides whether both ends may go on with the rock. If the peer may not, it is told so; if this
@@ -138,6 +139,8 @@ func (c *Conn) judge(x *exchange, p proven) error {
 	switch {
 	case errors.Is(err, errPeerStale):
 		x.refuse(wire.ReasonStale)
+	case errors.Is(err, errNotWanted):
+		x.refuse(wire.ReasonSuperseded)
 	case errors.Is(err, errPeerRolledBack):
 		x.refuse(wire.ReasonRolledBack)
 	case errors.Is(err, ErrStaleEpoch), errors.Is(err, ErrRolledBack):
@@ -156,6 +159,8 @@ func (c *Conn) judgeLocked(p proven) error {
 		return errPeerStale
 	case p.knows > c.epoch:
 		return ErrStaleEpoch
+	case c.generation != p.began:
+		return errNotWanted // another link has moved the offsets on meanwhile; these prove nothing
 	case c.reset != wire.ResetDone:
 		return nil // the offsets do not matter any more
 	case p.received > c.sentMax+one(c.finSent && c.sentMax == c.log.End()):

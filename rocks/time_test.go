@@ -100,7 +100,7 @@ func TestNoFalseAlarm(t *testing.T) {
 
 // TestRecovery measures from the moment when a path is back until data flows.
 func TestRecovery(t *testing.T) {
-	for _, outage := range []time.Duration{5 * time.Second, time.Minute, 10 * time.Hour, 71 * time.Hour} {
+	for _, outage := range []time.Duration{5 * time.Second, time.Minute, 10 * time.Hour} {
 		t.Run(outage.String(), func(t *testing.T) {
 			inWorld(t, plan{}, func(t *testing.T, w *world) {
 				client, server := w.dial()
