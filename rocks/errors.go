@@ -20,8 +20,8 @@ var (
 	ErrRolledBack = errors.New("state is rolled back behind what the peer has consumed")
 	// ErrUnknownRock: the peer knows no rock with this id. Anybody on the path can claim that.
 	ErrUnknownRock = errors.New("peer does not know the rock")
-	// ErrTimeLimit: the rock was suspended for longer than Config.Timeout.
-	ErrTimeLimit = errors.New("rock was suspended for longer than the time limit")
+	// ErrTimeLimit: the rock was suspended for longer than Config.Timeout. It Is syscall.ETIMEDOUT.
+	ErrTimeLimit = fmt.Errorf("rock was suspended for longer than the time limit: %w", syscall.ETIMEDOUT)
 	// ErrAuth: the other end of a connection did not prove to be the peer.
 	ErrAuth = errors.New("proof of the peer's identity is wrong")
 	// ErrBusy: too many handshakes are under way at the peer.
