@@ -112,11 +112,15 @@ func (l *link) stopLocked() {
 	l.ackTimer.Stop()
 	l.liveTimer.Stop()
 	close(l.over)
-	go l.shut()
+	go l.shut(!l.ending)
 }
 
-// shut closes the connection, without a lock, and waits for the goroutines.
-func (l *link) shut() {
+// shut closes the connection, without a lock, and waits for the goroutines. What a link that was given up still
+// has to send comes again on the next one, so abort tells the kernel not to keep it.
+func (l *link) shut(abort bool) {
+	if t, ok := l.nc.(interface{ SetLinger(sec int) error }); ok && abort {
+		_ = t.SetLinger(0)
+	}
 	l.nc.Close()
 	<-l.reader
 	<-l.writer
