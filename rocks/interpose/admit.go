@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/netip"
 	"os"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -11,6 +12,28 @@ import (
 	"rock/rocks/detect"
 	"rock/rocks/wire"
 )
+
+// marked are the connections now held back, by the port that they came to: a
+// first connection and its probe may reach different listeners that share a
+// port (SO_REUSEPORT).
+type marked struct {
+	mu     sync.Mutex
+	byPort map[uint16]*detect.Held
+}
+
+// heldOn returns the registry of a port.
+func (ip *Interposer) heldOn(port uint16) *detect.Held {
+	m := &ip.marked
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.byPort == nil {
+		m.byPort = map[uint16]*detect.Held{}
+	}
+	if m.byPort[port] == nil {
+		m.byPort[port] = detect.NewHeld(detect.HeldOptions{Hold: ip.hold})
+	}
+	return m.byPort[port]
+}
 
 // admit decides what an accepted connection is. Unmarked ones go to the
 // program at once; the others are watched by a goroutine until they have shown

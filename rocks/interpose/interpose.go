@@ -49,6 +49,7 @@ type Interposer struct {
 	sockets  *sockets
 	waiting  *waiting
 	carried  legs
+	marked   marked
 
 	ctx       context.Context // ends when the interposer is closed
 	cancel    context.CancelFunc

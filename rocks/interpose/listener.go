@@ -77,6 +77,8 @@ func newListener(ip *Interposer, public, family, backlog int) (l *listener, priv
 		return nil, -1, err
 	}
 	_ = unix.SetsockoptInt(public, unix.IPPROTO_TCP, unix.TCP_SAVE_SYN, 1)
+	// A client that waits for our verdict sends nothing: it must be seen all the same.
+	_ = unix.SetsockoptInt(public, unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT, 0)
 	wasNonblocking := nonblocking(public)
 	if err := unix.Listen(public, backlog); err != nil {
 		unix.Close(private)
@@ -85,7 +87,6 @@ func newListener(ip *Interposer, public, family, backlog int) (l *listener, priv
 	l = &listener{
 		ip: ip, family: family,
 		publicAddr: localAddr(public), private: localAddr(private),
-		held:    detect.NewHeld(detect.HeldOptions{Hold: ip.hold}),
 		line:    make(chan *delivery, room(-1)),
 		room:    make(chan struct{}, room(backlog)),
 		closed:  make(chan struct{}),
@@ -101,6 +102,7 @@ func newListener(ip *Interposer, public, family, backlog int) (l *listener, priv
 		unix.Close(private)
 		return nil, -1, fmt.Errorf("prepare listener: %w", err)
 	}
+	l.held = ip.heldOn(l.publicAddr.Port())
 	l.public = os.NewFile(uintptr(public), "public listener")
 	return l, private, nil
 }
@@ -264,6 +266,8 @@ func (l *listener) ring(d *delivery) (int, error) {
 	if isLeg && err == nil {
 		return fd, nil
 	}
+	// The program may have set TCP_DEFER_ACCEPT: only a byte makes it ring.
+	_ = unix.Sendto(fd, []byte{0}, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT, nil)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {

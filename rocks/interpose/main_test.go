@@ -72,7 +72,7 @@ func superviseWith(t *testing.T, cfg Config, program string, args ...string) *gr
 	}
 	g.ip, g.process, err = Start(cfg, seccomp.Process{
 		Path: "/proc/self/exe", Args: append([]string{program}, args...),
-		Env:   append(os.Environ(), programVariable+"="+program),
+		Env:   programEnv(program),
 		Files: []*os.File{inR, outW, os.Stderr},
 	})
 	if err != nil {
@@ -87,6 +87,12 @@ func superviseWith(t *testing.T, cfg Config, program string, args ...string) *gr
 	}()
 	t.Cleanup(g.cleanup)
 	return g
+}
+
+// programEnv makes the test binary run a program. The race detector would wait
+// a second at the end of each.
+func programEnv(program string) []string {
+	return append(os.Environ(), programVariable+"="+program, "GORACE=atexit_sleep_ms=0")
 }
 
 func (g *group) cleanup() {
@@ -170,7 +176,7 @@ func plainly(t *testing.T, program string, args ...string) string {
 	}
 	defer r.Close()
 	p, err := os.StartProcess("/proc/self/exe", append([]string{program}, args...), &os.ProcAttr{
-		Env:   append(os.Environ(), programVariable+"="+program),
+		Env:   programEnv(program),
 		Files: []*os.File{os.Stdin, w, os.Stderr},
 	})
 	w.Close()

@@ -2,6 +2,7 @@ package interpose
 
 import (
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
 	"strings"
@@ -96,4 +97,56 @@ func programAbort(args []string) error {
 	}
 	resetOnClose(fd)
 	return unix.Close(fd)
+}
+
+// programReuseport serves from N listeners on one port: ADDRESS N.
+func programReuseport(args []string) error {
+	addr := netip.MustParseAddrPort(args[0])
+	var n int
+	if _, err := fmt.Sscan(args[1], &n); err != nil {
+		return err
+	}
+	for range n {
+		fd, family, err := newSocketFor(addr, 0)
+		if err != nil {
+			return err
+		}
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
+		if err := unix.Bind(fd, sockaddr(addr, family)); err != nil {
+			return fmt.Errorf("bind: %w", err)
+		}
+		if err := unix.Listen(fd, 128); err != nil {
+			return fmt.Errorf("listen: %w", err)
+		}
+		addr = localAddr(fd)
+		go serveAll(fd)
+	}
+	fmt.Println(addr)
+	_, err := io.Copy(io.Discard, os.Stdin)
+	return err
+}
+
+// programDeferred sets TCP_DEFER_ACCEPT before or after listen: ADDRESS WHEN.
+func programDeferred(args []string) error {
+	addr := netip.MustParseAddrPort(args[0])
+	fd, family, err := newSocketFor(addr, 0)
+	if err != nil {
+		return err
+	}
+	if args[1] == "before" {
+		_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT, 5)
+	}
+	if err := unix.Bind(fd, sockaddr(addr, family)); err != nil {
+		return fmt.Errorf("bind: %w", err)
+	}
+	if err := unix.Listen(fd, 128); err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	if args[1] == "after" {
+		_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT, 5)
+	}
+	fmt.Println(localAddr(fd))
+	go serveAll(fd)
+	_, err = io.Copy(io.Discard, os.Stdin)
+	return err
 }

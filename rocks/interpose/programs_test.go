@@ -31,6 +31,8 @@ var programs = map[string]func(args []string) error{
 	"told":       programTold,
 	"abort":      programAbort,
 
+	"reuseport":    programReuseport,
+	"deferred":     programDeferred,
 	"flood":        programFlood,
 	"flood-server": programFloodServer,
 	"serve-late":   programServeLate,
@@ -183,17 +185,19 @@ func programServe(args []string) error {
 	if err != nil {
 		return err
 	}
-	go func() {
-		for {
-			c, from, err := unix.Accept(fd)
-			if err != nil {
-				return
-			}
-			go echo(c, from)
-		}
-	}()
+	go serveAll(fd)
 	_, err = io.Copy(io.Discard, os.Stdin)
 	return err
+}
+
+func serveAll(fd int) {
+	for {
+		c, from, err := unix.Accept(fd)
+		if err != nil {
+			return
+		}
+		go echo(c, from)
+	}
 }
 
 // programServeEpoll accepts N connections, edge-triggered, and checks that

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strings"
 	"testing"
 
 	"rock/rocks/detect"
@@ -104,5 +105,45 @@ func TestForbidden(t *testing.T) {
 	c.expect("HELLO named=true err=<nil>")
 	if n := len(c.endpoint.Conns()); n != 0 {
 		t.Errorf("client has %d rocks to a forbidden peer", n)
+	}
+}
+
+// TestSharedPort serves from listeners that share a port: first connection and
+// probe of a client may reach different ones.
+func TestSharedPort(t *testing.T) {
+	s := supervise(t, "reuseport", "127.0.0.1:0", "5")
+	addr := s.line()
+	c := supervise(t, "repeat", addr, "20")
+	for range 20 {
+		c.expect("HELLO named=true err=<nil>")
+	}
+	if got := c.ip.cache.Get(netip.MustParseAddrPort(addr)); got != detect.Rock {
+		t.Errorf("client's verdict on the server is %v, want rock", got)
+	}
+	if n := strings.Count(c.log.String(), "rock established"); n != 20 {
+		t.Errorf("%d of 20 connections were rocks", n)
+	}
+	c.success()
+}
+
+// TestDeferredAccept serves from listeners with TCP_DEFER_ACCEPT, which show
+// connections only when data has come.
+func TestDeferredAccept(t *testing.T) {
+	for _, when := range []string{"before", "after"} {
+		t.Run(when+" listen", func(t *testing.T) {
+			s := supervise(t, "deferred", "127.0.0.1:0", when)
+			addr := s.line()
+			for range 3 {
+				if got, want := ask(t, addr, "x"), "X named=true err=<nil>"; got != want {
+					t.Errorf("ordinary client is answered %q, want %q", got, want)
+				}
+				c := supervise(t, "repeat", addr, "1")
+				c.expect("HELLO named=true err=<nil>")
+				if got := c.ip.cache.Get(netip.MustParseAddrPort(addr)); got != detect.Rock {
+					t.Errorf("client's verdict on the server is %v, want rock", got)
+				}
+				c.success()
+			}
+		})
 	}
 }
