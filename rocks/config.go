@@ -19,7 +19,7 @@ type Config struct {
 	// Default 1 s.
 	Heartbeat time.Duration
 	// Misses is the number of heartbeats that may be missed in a row; a link that has been silent
-	// for a quarter heartbeat less than that many is given up and its rock suspended. At least 2, default 3.
+	// for a quarter heartbeat less than that many is given up and its rock suspended. Default 3.
 	Misses int
 	// Timeout is how long a rock may be suspended before it closes. Default 72 h.
 	Timeout time.Duration
@@ -60,10 +60,6 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
-	}
-	if c.Misses == 1 {
-		// A link is asked for a sign of life after one silent heartbeat, and needs time to answer.
-		return c, errors.New("rocks: Config.Misses is 1, at least 2 are needed")
 	}
 	setDefault(&c.Heartbeat, DefaultHeartbeat)
 	setDefault(&c.Misses, DefaultMisses)

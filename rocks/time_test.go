@@ -28,6 +28,7 @@ func TestBlackHole(t *testing.T) {
 		{Heartbeat: time.Minute, Misses: 2},
 		{Heartbeat: time.Second, Misses: 10},
 		{Heartbeat: 10 * time.Second, Misses: 4},
+		{Heartbeat: 10 * time.Second, Misses: 1},
 	}
 	for _, cfg := range tests {
 		t.Run(fmt.Sprintf("%v x %d", cfg.Heartbeat, cfg.Misses), func(t *testing.T) {
@@ -68,7 +69,7 @@ func TestBadConfig(t *testing.T) {
 	h := n.Host("a", "10.0.0.1")
 	for name, cfg := range map[string]rocks.Config{
 		"no network":        {},
-		"one miss":          {Network: h, Misses: 1},
+		"negative misses":   {Network: h, Misses: -1},
 		"negative":          {Network: h, Heartbeat: -1},
 		"address of others": {Network: h, ResumeAddr: addrPort("10.0.0.99", 1)},
 	} {
