@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -19,8 +20,16 @@ func (g *group) stopped(f func()) {
 	}
 	eventually(g.t, "the process is stopped", func() bool {
 		g.ip.Interrupt()
-		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", g.process.Pid))
-		return err == nil && strings.Contains(string(b), ") T ")
+		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", g.process.Pid))
+		if err != nil || len(threads) == 0 {
+			g.t.Fatalf("threads of process %d: %d, %v", g.process.Pid, len(threads), err)
+		}
+		for _, thread := range threads {
+			if b, err := os.ReadFile(thread); err != nil || !strings.Contains(string(b), ") T ") {
+				return false
+			}
+		}
+		return true
 	})
 	f()
 	if err := g.process.Signal(syscall.SIGCONT); err != nil {
