@@ -5,24 +5,10 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
-
-// legHome is where the supervisor's ends of legs live: a random address of
-// 127.0.0.0/8, so that no port of 127.0.0.1 is taken from programs.
-type legHome struct{ v4 netip.Addr }
-
-// address returns the address for a leg of the program's socket fd. An IPv6
-// socket reaches an IPv4 leg by its v4-mapped address, unless it is V6ONLY.
-func (h legHome) address(fd, family int) netip.Addr {
-	if v6only(fd, family) {
-		return netip.IPv6Loopback()
-	}
-	return h.v4
-}
 
 // hold keeps a program's socket in SYN_SENT for as long as the supervisor
 // dials, so that the program sees a connect in progress: the socket connects
@@ -176,20 +162,4 @@ func (h *hold) release() {
 	unix.Close(h.filler)
 	unix.Close(h.listener)
 	unix.Close(h.program)
-}
-
-// tcpConn turns a connected descriptor of ours into a *net.TCPConn.
-func tcpConn(fd int) (*net.TCPConn, error) {
-	f := os.NewFile(uintptr(fd), "tcp")
-	defer f.Close() // FileConn works on a duplicate
-	c, err := net.FileConn(f)
-	if err != nil {
-		return nil, fmt.Errorf("adopt socket: %w", err)
-	}
-	tcp, ok := c.(*net.TCPConn)
-	if !ok {
-		c.Close()
-		return nil, fmt.Errorf("adopt socket: %T is not TCP", c)
-	}
-	return tcp, nil
 }

@@ -18,7 +18,6 @@ import (
 	"rock/rocks"
 	"rock/rocks/detect"
 	"rock/rocks/interpose/seccomp"
-	"rock/rocks/interpose/tracee"
 )
 
 // handshakeTime bounds what a peer may take for a part of a handshake.
@@ -200,105 +199,6 @@ func (ip *Interposer) told(c seccomp.Call, err error) {
 		ip.log.Warn("call not answered", "call", c.Nr, "task", c.TID, "error", err)
 	}
 }
-
-// listen answers listen(2): the program's socket goes public, a private
-// listener takes its place.
-func (ip *Interposer) listen(c seccomp.Call) {
-	fd := int(int32(c.Args[0]))
-	dup, err := tracee.GetFD(c.TID, fd)
-	if err != nil {
-		ip.proceed(c)
-		return
-	}
-	if !ip.listenSocket(c, fd, dup) {
-		unix.Close(dup)
-		ip.proceed(c)
-	}
-}
-
-// listenSocket takes the listen over, and the descriptor dup with it; or
-// returns false, to leave it to the kernel.
-func (ip *Interposer) listenSocket(c seccomp.Call, fd, dup int) bool {
-	family, tcp := tcpFamily(dup)
-	if !tcp || ip.listenerOf(dup) != nil || !ip.reachesLegs(dup, family) {
-		return false
-	}
-	if state, err := tcpState(dup); err != nil || state != tcpClosed {
-		return false
-	}
-	if ip.rules != nil && ip.rules.Match(localAddr(dup)) == detect.Forbid {
-		return false
-	}
-	cloexec, err := tracee.CloseOnExec(c.TID, fd)
-	if err != nil {
-		return false
-	}
-	l, private, err := newListener(ip, dup, family, int(int32(c.Args[1])))
-	var own *listenError
-	if errors.As(err, &own) {
-		unix.Close(dup)
-		ip.fail(c, errnoOf(own, unix.EADDRINUSE))
-		return true
-	}
-	if err != nil {
-		ip.log.Warn("listener left ordinary", "error", err)
-		return false
-	}
-	ip.sockets.putListener(l)
-	err = ip.calls.SetFD(c, private, fd, cloexec)
-	unix.Close(private) // before the answer: the program may close its own at once
-	if err != nil {
-		ip.log.Warn("listener left ordinary", "address", l.publicAddr, "error", err)
-		l.close() // closes our duplicate; the program's own socket listens by itself
-		ip.proceed(c)
-		return true
-	}
-	ip.log.Debug("listening", "address", l.publicAddr, "private", l.private)
-	l.start()
-	ip.succeed(c, 0)
-	return true
-}
-
-// bind looks, before the kernel executes bind(2), whether the port is one that
-// the program has just stopped listening on.
-func (ip *Interposer) bind(c seccomp.Call) {
-	addr, _, err := tracee.Sockaddr(c.TID, c.Args[1], c.Args[2])
-	if err == nil && addr.Port() != 0 {
-		for _, l := range ip.sockets.allListeners() {
-			if l.publicAddr.Port() == addr.Port() && l.abandoned() {
-				l.close()
-			}
-		}
-	}
-	ip.proceed(c)
-}
-
-// sweep clears away what programs have dropped without a word: listeners that
-// no process of the group has open any more, and failed sockets. The kernel tells only privileged listeners of closed sockets.
-func (ip *Interposer) sweep() {
-	diag := diagWorks()
-	if !diag {
-		ip.log.Warn("closed listeners are noticed at the end of the group only: the kernel has no inet_diag")
-	}
-	const every = 100 * time.Millisecond
-	for {
-		select {
-		case <-time.After(every):
-		case <-ip.ctx.Done():
-			return
-		}
-		ip.sockets.forgetFailed(time.Now().Add(-failedLife))
-		for _, l := range ip.sockets.allListeners() {
-			if diag && l.abandoned() {
-				ip.log.Debug("listener closed", "address", l.publicAddr)
-				l.close()
-			}
-		}
-	}
-}
-
-// failedLife is how long the error of a failed connect waits to be asked for.
-const failedLife = 5 * time.Minute
 
 // carry starts the leg between the program's socket and what carries it.
 func (ip *Interposer) carry(inner *net.TCPConn, outer carrier, s *socket) {

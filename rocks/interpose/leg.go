@@ -2,11 +2,9 @@ package interpose
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
-	"net/netip"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -66,65 +64,6 @@ type leg struct {
 	finDue    bool   // the program's end was drained, not yet given to the carrier
 	toPeer    []byte // drained, not yet given to the carrier
 	toProgram []byte // drained, not yet given to the program
-}
-
-// connectLeg connects the program's own socket, blocked in a trapped call and
-// unconnected, to the supervisor and returns the supervisor's end.
-func connectLeg(home legHome, program, family int) (*net.TCPConn, error) {
-	ours := unix.AF_INET
-	addr := home.address(program, family)
-	if addr.Is6() {
-		ours = unix.AF_INET6
-	}
-	fd, err := listenLoopback(ours, addr)
-	if err != nil {
-		return nil, fmt.Errorf("open leg: %w", err)
-	}
-	defer unix.Close(fd)
-	if err := connectOwn(program, localAddr(fd), family); err != nil {
-		return nil, fmt.Errorf("open leg: connect the program's socket: %w", err)
-	}
-	want := localAddr(program)
-	for {
-		end, sa, err := unix.Accept4(fd, unix.SOCK_CLOEXEC)
-		if err == unix.EINTR {
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("open leg: accept: %w", err)
-		}
-		if addrOf(sa) == want {
-			return tcpConn(end)
-		}
-		unix.Close(end) // somebody else's: not a leg
-	}
-}
-
-// connectOwn connects over loopback, where the handshake is over before a
-// non-blocking call has returned.
-func connectOwn(fd int, addr netip.AddrPort, family int) error {
-	err := connect(fd, addr, family)
-	if errors.Is(err, unix.EINPROGRESS) {
-		return awaitConnected(fd)
-	}
-	return err
-}
-
-func listenLoopback(family int, addr netip.Addr) (int, error) {
-	fd, err := streamSocket(family, 0)
-	if err != nil {
-		return -1, err
-	}
-	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1) // over TIME_WAIT of older legs
-	if err := unix.Bind(fd, sockaddr(netip.AddrPortFrom(addr, 0), family)); err != nil {
-		unix.Close(fd)
-		return -1, fmt.Errorf("bind %v: %w", addr, err)
-	}
-	if err := unix.Listen(fd, 16); err != nil {
-		unix.Close(fd)
-		return -1, fmt.Errorf("listen on %v: %w", addr, err)
-	}
-	return fd, nil
 }
 
 // run carries bytes both ways until both directions have ended, then closes

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -17,37 +16,6 @@ import (
 	"rock/rocks"
 	"rock/rocks/interpose/tracee"
 )
-
-// legs are the legs that run now.
-type legs struct {
-	mu  sync.Mutex
-	set map[*leg]struct{}
-}
-
-func (s *legs) add(l *leg) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.set == nil {
-		s.set = map[*leg]struct{}{}
-	}
-	s.set[l] = struct{}{}
-}
-
-func (s *legs) remove(l *leg) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.set, l)
-}
-
-func (s *legs) all() []*leg {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	all := make([]*leg, 0, len(s.set))
-	for l := range s.set {
-		all = append(all, l)
-	}
-	return all
-}
 
 // Parked is a leg that has been taken apart: the program's socket is
 // unconnected, and what was under way in the leg is here.
@@ -174,56 +142,6 @@ func (l *leg) unpark() {
 	_ = l.outer.SetReadDeadline(time.Time{})
 	_ = l.outer.SetWriteDeadline(time.Time{})
 	l.unparked <- true
-}
-
-// drain takes everything that is under way in both directions out of the leg,
-// until the kernel has nothing queued any more (SIOCOUTQ, tcp(7)). program is
-// a duplicate of the program's socket; the program must not be running.
-func (l *leg) drain(program int) error {
-	raw, err := l.inner.SyscallConn()
-	if err != nil {
-		return fmt.Errorf("drain leg: %w", err)
-	}
-	ctlErr := raw.Control(func(fd uintptr) {
-		if l.toPeer, l.finDue, err = drainInto(l.toPeer, int(fd), program); err != nil {
-			return
-		}
-		var more []byte
-		more, _, err = drainInto(nil, program, int(fd))
-		l.toProgram = append(more, l.toProgram...)
-	})
-	if err = errors.Join(ctlErr, err); err != nil {
-		return fmt.Errorf("drain leg: %w", err)
-	}
-	return nil
-}
-
-// drainInto reads from one end of a loopback connection until the other end
-// has nothing left to send; fin reports the end of the stream.
-func drainInto(b []byte, from, sender int) (_ []byte, fin bool, err error) {
-	buf := make([]byte, 256<<10)
-	for {
-		n, _, err := unix.Recvfrom(from, buf, unix.MSG_DONTWAIT)
-		switch {
-		case err == unix.EINTR:
-			continue
-		case err == unix.EAGAIN:
-			queued, err := unix.IoctlGetInt(sender, unix.SIOCOUTQ)
-			if err != nil {
-				return b, false, fmt.Errorf("ask for unsent bytes: %w", err)
-			}
-			if queued == 0 && !pending(from) {
-				return b, false, nil
-			}
-			time.Sleep(50 * time.Microsecond) // on its way through loopback
-		case err != nil:
-			return b, false, fmt.Errorf("read queue: %w", err)
-		case n == 0:
-			return b, true, nil
-		default:
-			b = append(b, buf[:n]...)
-		}
-	}
 }
 
 // find looks the program's socket up in the given processes and returns a

@@ -1,0 +1,134 @@
+package interpose
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+
+	"rock/rocks"
+)
+
+// delivery is a connection on its way into accept.
+type delivery struct {
+	remote netip.AddrPort
+	rock   *rocks.Conn // nil for an ordinary connection
+	sock   *socket     // of a rock: how the leg is shown
+	fd     int         // the socket to hand over; -1 while it is the doorbell itself
+	bell   int         // our end of a doorbell that is only that; -1 if none
+}
+
+// discard gives a delivery up as the kernel does with connections that nobody
+// accepted: by RST.
+func (d *delivery) discard() {
+	if d.fd >= 0 {
+		resetOnClose(d.fd)
+		unix.Close(d.fd)
+	}
+	if d.bell >= 0 {
+		unix.Close(d.bell)
+	}
+	if d.rock != nil && d.sock == nil {
+		_ = d.rock.Reset() // one with a leg is reset through that
+	}
+}
+
+// enqueue puts a connection in the line for the program.
+func (l *listener) enqueue(d *delivery) {
+	select {
+	case l.line <- d:
+	case <-l.closed:
+		d.discard()
+	}
+}
+
+// usher rings for one connection after the other, never for more than the
+// program's backlog at once.
+func (l *listener) usher() {
+	for {
+		var d *delivery
+		select {
+		case d = <-l.line:
+		case <-l.closed:
+			return
+		}
+		select {
+		case l.room <- struct{}{}:
+		case <-l.closed:
+			d.discard()
+			return
+		}
+		if err := l.deliver(d); err != nil {
+			l.ip.log.Debug("connection not delivered", "address", l.publicAddr, "error", err)
+			d.discard()
+			<-l.room
+		}
+	}
+}
+
+// deliver rings for d. The doorbell of a rock becomes its leg at once, so that
+// the peer's bytes wait for the program as they would in a kernel's queue.
+func (l *listener) deliver(d *delivery) error {
+	if d.rock != nil && d.sock == nil {
+		d.sock = newSocket(0, l.family, d.remote)
+		d.sock.settle(addrPortOf(d.rock.LocalAddr()), d.remote, 0)
+	}
+	bell, err := l.ring(d)
+	if err != nil {
+		return err
+	}
+	if bell >= 0 {
+		inner, err := tcpConn(bell)
+		if err != nil {
+			return err
+		}
+		l.ip.carry(inner, d.rock, d.sock)
+	}
+	l.answerCallers()
+	return nil
+}
+
+// ring connects to the private listener and files d under the connection's
+// address, before anybody can accept it. It returns the doorbell if that is
+// the leg itself, else -1: a doorbell that is only that may be answered, and
+// gone, at any time.
+func (l *listener) ring(d *delivery) (int, error) {
+	isLeg := d.fd < 0
+	family := unix.AF_INET
+	if l.private.Addr().Is6() {
+		family = unix.AF_INET6
+	}
+	fd, err := streamSocket(family, unix.SOCK_NONBLOCK)
+	if err != nil {
+		return -1, err
+	}
+	l.mu.Lock()
+	err = connect(fd, l.private, family)
+	at := localAddr(fd)
+	if err == nil || errors.Is(err, unix.EINPROGRESS) {
+		l.waiting[at] = d
+	}
+	l.mu.Unlock()
+	if errors.Is(err, unix.EINPROGRESS) {
+		err = awaitConnected(fd)
+	}
+	if isLeg && err == nil {
+		return fd, nil
+	}
+	// The program may have set TCP_DEFER_ACCEPT: only a byte makes it ring.
+	_ = unix.Sendto(fd, []byte{0}, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT, nil)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.waiting[at] != d: // answered already
+		unix.Close(fd)
+		return -1, nil
+	case err != nil:
+		delete(l.waiting, at)
+		unix.Close(fd)
+		return -1, fmt.Errorf("ring private listener %v: %w", l.private, err)
+	}
+	d.bell = fd
+	return -1, nil
+}
