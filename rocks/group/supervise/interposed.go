@@ -30,7 +30,7 @@ func interposed(settings group.Settings, log *slog.Logger, p seccomp.Process) (i
 		return nil, nil, fmt.Errorf("open endpoint: %w", err)
 	}
 	ip, process, err := interpose.Start(interpose.Config{
-		Endpoint: endpoint, Logger: log, Rules: detect.NewRules(settings.Rules, nil),
+		Endpoint: endpoint, Logger: log, Rules: detect.NewRules(settings.Rules, nil), Hold: settings.Hold,
 	}, p)
 	if err != nil {
 		_ = endpoint.Close()
