@@ -20,6 +20,8 @@
 //   - SIGKILL sent to the front alone kills the command too (the supervisor sees to it).
 //   - Signals of one kind that follow each other within microseconds may count as one,
 //     as always, or rarely as one more.
+//   - A signal to the process group within the millisecond in which the command starts may reach
+//     it twice.
 //   - Who signals every single process of a control group (systemd) signals front and
 //     command; mostly, not always, it is seen that the witness got the signal too.
 //   - Times of children, as the shell's time shows them, leave the command out.

@@ -15,10 +15,11 @@ func (f *front) forward(s *signal) {
 	if byProcess && s.sender() == f.self {
 		return // our own SIGPIPE, or a stop
 	}
+	toGroup := f.toGroup(s)
 	if byProcess && s.sender() == f.supervisor && s.number() == unix.SIGCONT {
 		return // tells us to run on because the command does
 	}
-	if f.toGroup(s) && (f.inGroup() || !f.leads()) {
+	if toGroup && (f.inGroup() || !f.leads()) {
 		return
 	}
 	if s.number() == unix.SIGCONT {

@@ -3,6 +3,7 @@ package front
 import (
 	"fmt"
 	"os"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -38,11 +39,17 @@ type front struct {
 	channel    *stage.Channel
 	signals    <-chan signal
 	witness    *witness
-	early      []signal // got before the command ran
+	early      []earlySignal
 
 	command  int      // pid
 	pidfd    *os.File // of the command, nil without
 	listener *os.File // duplicate of the seccomp listener, nil without
+}
+
+// earlySignal is a signal that came before it was known that the command runs.
+type earlySignal struct {
+	signal
+	came stage.Moment
 }
 
 // Run runs the command under a supervisor and returns how it ended, which is for
@@ -64,8 +71,13 @@ func Run(o Options) (unix.WaitStatus, error) {
 	}
 	releaseStandard()
 	for _, s := range f.early {
+		if s.came > started.Joined {
+			f.forward(&s.signal)
+			continue
+		}
+		// The command may not have been in the process group yet. Rather twice than never.
 		f.witness.saw(s.number())
-		f.send(&s)
+		f.send(&s.signal)
 	}
 	return f.mirror(), nil
 }
@@ -121,7 +133,7 @@ func (f *front) waitStarted() (*stage.Started, error) {
 	for {
 		select {
 		case s := <-f.signals:
-			f.early = append(f.early, s)
+			f.early = append(f.early, earlySignal{s, stage.Now()})
 		case a := <-answers:
 			switch m := a.m.(type) {
 			case stage.Started:
@@ -160,7 +172,6 @@ func (f *front) mirror() unix.WaitStatus {
 		case m := <-messages:
 			switch m := m.(type) {
 			case stage.Stopped:
-				f.drain()
 				f.stop(syscall.Signal(m.Signal))
 			case stage.Exited:
 				return m.Status
@@ -189,16 +200,20 @@ func (f *front) receive(messages chan<- stage.Message) {
 	}
 }
 
-// drain forwards the signals that are there already. A SIGCONT must not be left behind
-// when this process stops, because that would discard it.
+// drain forwards the signals that this process has got so far. A SIGCONT above all must not be left
+// behind when it stops, because that would discard it.
 func (f *front) drain() {
-	for {
-		select {
-		case s := <-f.signals:
-			f.forward(&s)
-		default:
+	for pendingSignals().Has(unix.SIGCONT) {
+		runtime.Gosched() // until some thread has run its handler
+	}
+	if err := recordNothing(); err != nil {
+		return // the pipe is full, so there are many, and more than one round for them
+	}
+	for s := range f.signals {
+		if s.number() == 0 {
 			return
 		}
+		f.forward(&s)
 	}
 }
 

@@ -27,7 +27,7 @@ type inherited struct {
 // a binary without one (stripped) only what the runtime left alone is known.
 func readInherited() inherited {
 	in := inherited{files: openFiles()}
-	in.mask, in.ignored = signalStatus()
+	in.mask, in.ignored = signalStatus("SigBlk"), signalStatus("SigIgn")
 	rt, err := openRuntime()
 	if err != nil {
 		return in
@@ -45,24 +45,25 @@ func readInherited() inherited {
 	return in
 }
 
-// signalStatus returns what the kernel says now of this process.
-func signalStatus() (blocked, ignored stage.Sigset) {
+// signalStatus returns a line of /proc/self/status that tells of signals, the empty set without
+// /proc.
+func signalStatus(field string) stage.Sigset {
 	f, err := os.Open("/proc/self/status")
 	if err != nil {
-		return 0, 0
+		return 0
 	}
 	defer f.Close()
 	for s := bufio.NewScanner(f); s.Scan(); {
-		name, value, _ := strings.Cut(s.Text(), ":\t")
-		switch name {
-		case "SigBlk":
-			blocked, _ = stage.ParseSigset(value)
-		case "SigIgn":
-			ignored, _ = stage.ParseSigset(value)
+		if value, ok := strings.CutPrefix(s.Text(), field+":\t"); ok {
+			set, _ := stage.ParseSigset(value)
+			return set
 		}
 	}
-	return blocked, ignored
+	return 0
 }
+
+// pendingSignals returns the signals that were sent to this process and that no thread has taken.
+func pendingSignals() stage.Sigset { return signalStatus("ShdPnd") }
 
 // openFiles returns the descriptors above 2 that came through exec: those of Go and
 // of ours are close-on-exec.

@@ -80,6 +80,13 @@ func recordSignals() (<-chan signal, error) {
 	return c, nil
 }
 
+// recordNothing puts a signal of number 0 behind those that were recorded so far.
+func recordNothing() error {
+	var s signal
+	_, err := unix.Write(int(recordFD), s[:])
+	return err
+}
+
 // rearm installs the handler for sig.
 func rearm(sig syscall.Signal) error {
 	handler, restorer := handlerAddresses()

@@ -9,14 +9,19 @@ import (
 	"rock/rocks/group/stage"
 )
 
-// stop stops this process as the command was stopped by sig, and returns when it
-// has been continued.
+// stop stops this process as the command was stopped by sig, and returns when it has been
+// continued. It does not stop if the command has been continued meanwhile.
 func (f *front) stop(sig syscall.Signal) {
-	p, err := stage.ReadProcess(f.command)
-	if err != nil || p.State != 'T' {
-		return // it was continued meanwhile
+	f.drain()
+	if sig == unix.SIGSTOP {
+		// If the whole group got it then so did we, before this or in a moment, and stopping
+		// once more would be wrong: we may have been continued since.
+		if f.stopped() && !f.witness.stopped() {
+			_ = unix.Kill(f.self, sig)
+		}
+		return
 	}
-	if sig != unix.SIGSTOP && f.orphaned() {
+	if f.orphaned() {
 		// Without rock the command would not have stopped, since there is no shell to
 		// continue it. For the other two signals the kernel fails the read or write
 		// instead; to continue the command would only have it stop again.
@@ -25,17 +30,32 @@ func (f *front) stop(sig syscall.Signal) {
 		}
 		return
 	}
-	// A shell shows what stopped its child, so it must be this very signal. It goes to
-	// this thread, which then does not run on before the process has stopped.
+	f.stopBy(sig)
+}
+
+// stopBy stops this process by sig, which is not SIGSTOP. A shell shows what stopped its child, so
+// it must be this very signal.
+func (f *front) stopBy(sig syscall.Signal) {
+	// First the signal is sent, to this thread, which blocks it; then the command is looked at. If we are
+	// continued in between the kernel takes the signal back.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	old := stage.SetMask(0)
+	old := stage.SetMask(stage.SignalSet(sig))
 	defer stage.SetMask(old)
-	_ = stage.SetDisposition(sig, stage.Default) // fails for SIGSTOP, which needs none
+	_ = stage.SetDisposition(sig, stage.Default)
 	_ = unix.Tgkill(f.self, unix.Gettid(), sig)
-	if stage.Sigset(mirrored).Has(sig) {
-		_ = rearm(sig)
+	f.drain()
+	if !f.stopped() {
+		_ = stage.SetDisposition(sig, stage.Ignore) // takes it back too
 	}
+	stage.SetMask(0) // here it stops
+	_ = rearm(sig)
+}
+
+// stopped says whether the command is stopped now.
+func (f *front) stopped() bool {
+	p, err := stage.ReadProcess(f.command)
+	return err == nil && p.State == 'T'
 }
 
 // signalOf returns a signal without a value.

@@ -25,6 +25,9 @@ type witness struct {
 	sock int                    // our end
 	seen map[syscall.Signal]int // got by the witness and not yet by the front
 	gone bool                   // it does not answer any more
+
+	asked bool   // an answer is due
+	last  uint64 // how many signals the last answer told of
 }
 
 // batch is how many signals the witness reports at once.
@@ -124,41 +127,78 @@ func (w *witness) saw(sig syscall.Signal) bool {
 	return true
 }
 
-// ask has the witness tell what it got since it was asked last.
-func (w *witness) ask() bool {
-	for {
-		// It may have been stopped together with the front, and the front alone been
-		// continued.
-		_ = unix.Kill(w.pid, unix.SIGCONT)
-		var t testimony
-		b := (*[unsafe.Sizeof(t)]byte)(unsafe.Pointer(&t))[:]
-		if _, err := unix.SendmsgN(w.sock, b[:1], nil, nil, unix.MSG_NOSIGNAL); err != nil {
-			return false
-		}
-		if n, err := readFull(w.sock, b); err != nil || n != len(b) {
-			return false
-		}
-		for i := range t.signals[:min(t.count, batch)] {
-			s := &t.signals[i]
-			if s.number() == unix.SIGCONT && s.sender() == unix.Getpid() {
-				continue // ours
-			}
-			w.seen[s.number()]++
-		}
-		if t.count < batch {
-			return true
+// stopped reports whether the witness is stopped: then SIGSTOP was sent to the whole process group.
+func (w *witness) stopped() bool {
+	if w.gone || !w.question() {
+		return false
+	}
+	for !w.answered() {
+		if p, err := stage.ReadProcess(w.pid); err != nil || p.State == 'T' {
+			return err == nil
 		}
 	}
+	w.gone = !w.listen()
+	return false
 }
 
-// readFull reads one message.
-func readFull(fd int, b []byte) (int, error) {
-	for {
-		n, err := unix.Read(fd, b)
-		if err != unix.EINTR {
-			return n, err
+// ask has the witness tell what it got since it was asked last.
+func (w *witness) ask() bool {
+	for more := true; more; more = w.last == batch {
+		if !w.question() {
+			return false
+		}
+		for !w.answered() {
+			// It may have been stopped, together with the front, and the front alone been
+			// continued. That is not done without need, because it discards stop signals.
+			if p, err := stage.ReadProcess(w.pid); err == nil && p.State == 'T' {
+				_ = unix.Kill(w.pid, unix.SIGCONT)
+			}
+		}
+		if !w.listen() {
+			return false
 		}
 	}
+	return true
+}
+
+// question asks, unless an answer is still due. It reports false if the witness is gone.
+func (w *witness) question() bool {
+	if w.asked {
+		return true
+	}
+	_, err := unix.SendmsgN(w.sock, []byte{'?'}, nil, nil, unix.MSG_NOSIGNAL)
+	w.asked = err == nil
+	return w.asked
+}
+
+// answered waits some time for an answer, or for the end of the witness.
+func (w *witness) answered() bool {
+	const patience = 10 // ms
+	n, err := unix.Poll([]unix.PollFd{{Fd: int32(w.sock), Events: unix.POLLIN}}, patience)
+	return n > 0 || err != nil && err != unix.EINTR
+}
+
+// listen takes an answer that is there. It reports false if the witness is gone.
+func (w *witness) listen() bool {
+	var t testimony
+	b := (*[unsafe.Sizeof(t)]byte)(unsafe.Pointer(&t))[:]
+	n, err := unix.Read(w.sock, b)
+	for err == unix.EINTR {
+		n, err = unix.Read(w.sock, b)
+	}
+	if err != nil || n != len(b) {
+		return false
+	}
+	w.asked = false
+	w.last = min(t.count, batch)
+	for i := range t.signals[:w.last] {
+		s := &t.signals[i]
+		if s.number() == unix.SIGCONT && s.sender() == unix.Getpid() {
+			continue // ours, see ask
+		}
+		w.seen[s.number()]++
+	}
+	return true
 }
 
 // end ends the witness and waits for it.

@@ -26,9 +26,20 @@ type Plan struct {
 // then a duplicate of the seccomp listener, where the kernel has them: see Handles.
 type Started struct {
 	Pid     int
+	Joined  Moment   // when it certainly was in the front's process group
 	Group   string   // id of the group, "" if it could not be registered
 	Warning []string // lines for the user, each telling of something that rock does without
 	Handles Handles
+}
+
+// A Moment is a time that processes of this host can compare: nanoseconds of CLOCK_MONOTONIC.
+type Moment int64
+
+// Now returns the present moment.
+func Now() Moment {
+	var t unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &t) // cannot fail
+	return Moment(t.Nano())
 }
 
 // Handles says which descriptors came with Started, in this order.

@@ -102,9 +102,3 @@ func releaseSession(group int) {
 		_ = unix.Kill(-p.Group, unix.SIGCONT)
 	}
 }
-
-// isStopped says whether a process is stopped.
-func isStopped(pid int) bool {
-	p, err := stage.ReadProcess(pid)
-	return err == nil && p.State == 'T'
-}

@@ -43,7 +43,7 @@ func (s *supervisor) launch() *stage.Failed {
 	if err != nil {
 		return failure(err)
 	}
-	s.pid, s.started = process.Pid, time.Now()
+	s.pid, s.started, s.joined = process.Pid, time.Now(), stage.Now()
 	_ = process.Release() // we wait for it ourselves
 	s.state.set(s.runningState())
 	s.log.Info("command started", "pid", s.pid, "command", s.command[0], "front", s.plan.Front)
@@ -133,7 +133,7 @@ func (s *supervisor) warn(line string) {
 // announce tells the front that the command runs, with a pidfd to signal it by and the listener
 // to answer if we die.
 func (s *supervisor) announce() error {
-	m := stage.Started{Pid: s.pid, Warning: s.warnings}
+	m := stage.Started{Pid: s.pid, Joined: s.joined, Warning: s.warnings}
 	if s.registration != nil {
 		m.Group = s.registration.ID
 	}

@@ -30,6 +30,7 @@ type supervisor struct {
 	interposition interposition       // nil without
 	pid           int                 // of the command
 	started       time.Time
+	joined        stage.Moment
 	state         state
 
 	brief context.Context // done after SIGTERM
@@ -162,19 +163,29 @@ func (s *supervisor) watchCommand() (ended bool) {
 func (s *supervisor) stopped(sig syscall.Signal) {
 	s.log.Debug("command stopped", "signal", unix.SignalName(sig))
 	s.state.set(group.Stopped)
-	// What stopped both, such as SIGSTOP to the process group, needs no second stop.
-	if !isStopped(s.plan.Front) {
-		s.tell(stage.Stopped{Signal: int(sig)})
-	}
+	s.tell(stage.Stopped{Signal: int(sig)})
 }
 
-// continued continues the front, which may be just about to stop: whoever continued the command
-// may not have signalled the front.
+// groupTime is longer than the kernel takes to signal a process group.
+const groupTime = 20 * time.Millisecond
+
+// continued continues the front too. Who continued the command mostly signalled the process group, and
+// then one more SIGCONT would only confuse the front: so that is left some time to arrive.
 func (s *supervisor) continued() {
 	s.log.Debug("command continued")
 	s.state.set(s.runningState())
 	s.tell(stage.Continued{})
-	_ = unix.Kill(s.plan.Front, unix.SIGCONT)
+	time.AfterFunc(groupTime, func() {
+		if isStopped(s.plan.Front) && !isStopped(s.pid) {
+			_ = unix.Kill(s.plan.Front, unix.SIGCONT)
+		}
+	})
+}
+
+// isStopped says whether a process is stopped.
+func isStopped(pid int) bool {
+	p, err := stage.ReadProcess(pid)
+	return err == nil && p.State == 'T'
 }
 
 // tell sends a message to the front. That it is gone shows elsewhere.
