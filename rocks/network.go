@@ -32,6 +32,9 @@ type Network interface {
 	Addrs() ([]netip.Addr, error)
 	// LocalUp reports whether a is on an interface that is up and running.
 	LocalUp(a netip.Addr) bool
+	// CanReach is false if this host can see that a packet to remote would go nowhere: there is
+	// no route, or it leads over an interface that is not up and running.
+	CanReach(remote netip.Addr) bool
 	// Watch returns a channel that gets a value after each change of addresses, links or
 	// routes (changes within some 10 ms may count as one). It is closed when ctx is done.
 	Watch(ctx context.Context) (<-chan struct{}, error)

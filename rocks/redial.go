@@ -3,6 +3,7 @@ package rocks
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 )
@@ -60,7 +61,7 @@ func (r *redialer) now() {
 func (c *Conn) search(ctx context.Context) {
 	defer c.e.release()
 	defer c.stopSearch(ctx)
-	s := searchParty{c: c, under: make(map[netip.AddrPort][]context.CancelFunc)}
+	s := searchParty{c: c, under: make(map[netip.AddrPort][]underway), blind: time.Now()}
 	defer s.wg.Wait()
 	began, pause := time.Now(), firstPause
 	c.calm(ctx)
@@ -76,6 +77,7 @@ func (c *Conn) search(ctx context.Context) {
 		case <-c.redial.retry:
 			t.Stop()
 			pause = firstPause
+			s.giveUpStale()
 		}
 	}
 }
@@ -119,19 +121,57 @@ func (e *Endpoint) nextPause(p, lasted time.Duration) time.Duration {
 
 // searchParty keeps count of the attempts of one search.
 type searchParty struct {
-	c  *Conn
-	wg sync.WaitGroup
-
-	mu    sync.Mutex
-	under map[netip.AddrPort][]context.CancelFunc // way, oldest first
+	c     *Conn
+	wg    sync.WaitGroup
+	under map[netip.AddrPort][]underway // oldest first
+	blind time.Time                     // when candidates out of reach were last tried all the same
 }
 
-// round starts an attempt to each candidate.
+// underway is an attempt that may still be going on.
+type underway struct {
+	began  time.Time
+	cancel context.CancelFunc
+}
+
+// Timing of attempts that look hopeless.
+const (
+	// staleAttempt is how old an attempt is that is given up when the network has changed: its
+	// packets went the old way, and the kernel repeats them ever more slowly.
+	staleAttempt = 500 * time.Millisecond
+	// blindEvery is how often candidates are tried that this host sees no way to, in case it
+	// is mistaken. Not more often: a packet that waits for the link-layer address of a
+	// next hop keeps later ones waiting for up to a second after the link has come back.
+	blindEvery = time.Minute
+)
+
+// giveUpStale cancels the attempts that began before the network changed.
+func (s *searchParty) giveUpStale() {
+	for a, list := range s.under {
+		var young []underway
+		for _, u := range list {
+			if time.Since(u.began) < staleAttempt {
+				young = append(young, u)
+				continue
+			}
+			u.cancel()
+		}
+		s.under[a] = young
+	}
+}
+
+// round starts an attempt to each candidate that this host sees a way to.
 func (s *searchParty) round(ctx context.Context) {
 	s.c.mu.Lock()
 	list := s.c.candidatesLocked()
 	s.c.mu.Unlock()
+	blind := time.Since(s.blind) >= blindEvery
+	if blind {
+		s.blind = time.Now()
+	}
 	for _, a := range list {
+		if !blind && !s.c.e.cfg.Network.CanReach(a.Addr()) {
+			continue
+		}
 		select {
 		case s.c.e.attempts <- struct{}{}:
 		default:
@@ -143,13 +183,11 @@ func (s *searchParty) round(ctx context.Context) {
 
 func (s *searchParty) start(ctx context.Context, a netip.AddrPort) {
 	ctx, cancel := context.WithTimeout(ctx, s.c.e.cfg.HandshakeTimeout)
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if old := s.under[a]; len(old) >= maxAttempts {
-		old[0]()
-		s.under[a] = append([]context.CancelFunc(nil), old[1:]...)
+		old[0].cancel()
+		s.under[a] = slices.Clone(old[1:])
 	}
-	s.under[a] = append(s.under[a], cancel)
+	s.under[a] = append(s.under[a], underway{time.Now(), cancel})
 	s.wg.Go(func() {
 		defer func() { <-s.c.e.attempts }()
 		defer cancel()

@@ -129,6 +129,13 @@ func (system) LocalUp(a netip.Addr) bool {
 	return routedHere(a)
 }
 
+// CanReach asks the kernel which source address it would use, and whether that
+// is on a usable interface.
+func (n system) CanReach(remote netip.Addr) bool {
+	source := preferred(netip.AddrPortFrom(remote, 9).String())
+	return source.IsValid() && n.LocalUp(source)
+}
+
 // usable says that an interface is up and, so far as the kernel knows, has a
 // carrier.
 func usable(f net.Flags) bool { return f&net.FlagUp != 0 && f&net.FlagRunning != 0 }

@@ -109,7 +109,7 @@ func TestWatchSeesChanges(t *testing.T) {
 	steps := []struct {
 		ip     string
 		listed []netip.Addr // by Addrs afterwards
-		up     bool         // LocalUp(four) afterwards
+		up     bool         // LocalUp(four) and CanReach of its network afterwards
 	}{
 		{"link add va type veth peer name vb", nil, false},
 		{"link set vb up", nil, false},
@@ -130,8 +130,8 @@ func TestWatchSeesChanges(t *testing.T) {
 		expect(t, changed, s.ip)
 		await(t, s.ip, func() (string, bool) {
 			addrs, err := n.Addrs()
-			up := n.LocalUp(four)
-			return fmt.Sprint(addrs, err, up), err == nil && slices.Equal(addrs, s.listed) && up == s.up
+			up, reach := n.LocalUp(four), n.CanReach(netip.MustParseAddr("10.99.0.2"))
+			return fmt.Sprint(addrs, err, up, reach), err == nil && slices.Equal(addrs, s.listed) && up == s.up && reach == s.up
 		})
 	}
 	cancel()

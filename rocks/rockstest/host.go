@@ -135,6 +135,12 @@ func (h *Host) LocalUp(a netip.Addr) bool {
 	return h.upLocked(a.Unmap())
 }
 
+// CanReach reports whether the host has an address to connect to remote from.
+func (h *Host) CanReach(remote netip.Addr) bool {
+	_, err := h.source(netip.Addr{}, remote.Unmap())
+	return err == nil
+}
+
 // Watch tells of SetAddr, SetUp and Touch on this host, 10 ms after the first of
 // several. What happens elsewhere, on a path or at a NAT, it does not see.
 func (h *Host) Watch(ctx context.Context) (<-chan struct{}, error) {
