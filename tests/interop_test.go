@@ -108,6 +108,28 @@ func TestInteroperation(t *testing.T) {
 	}
 }
 
+// Middleboxes change the MSS, which carries the marks. Whatever becomes of those, programs
+// talk as ever.
+func TestInteroperationMarksLost(t *testing.T) {
+	t.Parallel()
+	l := lab.New(t)
+	port := 7350
+	for _, mss := range []string{"1360", "1220", "1200", "536"} {
+		t.Run("clamped to "+mss, func(t *testing.T) {
+			l.Filter(1, "tcp", "flags", "&", "(syn|rst)", "==", "syn", "tcp", "option", "maxseg", "size", "set", mss)
+			port++
+			c := conversations[0]
+			want := converse(t, l, c, harness.Plain, harness.Plain, port)
+			eachMix(t, func(t *testing.T, client, server harness.Side) {
+				port++
+				if got := converse(t, l, c, client, server, port); got != want {
+					t.Errorf("with rock:\n%s\nwithout:\n%s", got, want)
+				}
+			})
+		})
+	}
+}
+
 // everyMix runs f with every mix of sides, both plain first.
 func everyMix(t *testing.T, f func(t *testing.T, client, server harness.Side)) {
 	t.Run("plain client, plain server", func(t *testing.T) { f(t, harness.Plain, harness.Plain) })

@@ -2,6 +2,7 @@ package tests
 
 import (
 	"encoding/json"
+	"os"
 	"testing"
 	"time"
 
@@ -30,9 +31,14 @@ type conn struct {
 // conns asks rockctl on a host, as root, for its rocks.
 func conns(t *testing.T, h *lab.Host) []conn {
 	t.Helper()
-	out := harness.Spec{Host: h, Argv: []string{harness.Program(t, "rockctl"), "conns", "--json"}}.Output(t)
+	cmd := h.Command(harness.Program(t, "rockctl"), "conns", "--json")
+	cmd.Env = append(os.Environ(), "ROCK_RUNTIME_DIR="+harness.RuntimeDir(h, ""))
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("rockctl conns --json: %v", err)
+	}
 	var all []conn
-	if err := json.Unmarshal([]byte(out), &all); err != nil {
+	if err := json.Unmarshal(out, &all); err != nil {
 		t.Fatalf("rockctl conns --json: %v\n%s", err, out)
 	}
 	return all

@@ -73,6 +73,12 @@ func TestUnprivilegedDaemonStaysADescendant(t *testing.T) {
 	p.Wait(t)
 }
 
+// A Python program of an ordinary user, with non-blocking sockets.
+func TestUnprivilegedPython(t *testing.T) {
+	t.Parallel()
+	testProgram(t, harness.TransferSpec{PythonServer: true, PythonClient: true, User: ordinaryUser})
+}
+
 // What is only the user's stays so: nobody else reads the runtime directory.
 func TestUnprivilegedRuntimeDirectory(t *testing.T) {
 	t.Parallel()
