@@ -140,54 +140,56 @@ func TestRecoveryDataFlowsAgain(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
 		down, up func(l *lab.Lab) time.Time
-		long     time.Duration // of the outage
+		outages  []time.Duration
 		bound    time.Duration
 	}{{
-		name:  "cable of this host",
-		down:  func(l *lab.Lab) time.Time { return l.A.Unplug(1) },
-		up:    func(l *lab.Lab) time.Time { return l.A.Plug(1) },
-		long:  6 * time.Second,
-		bound: recoverLocal,
+		name:    "cable of this host",
+		down:    func(l *lab.Lab) time.Time { return l.A.Unplug(1) },
+		up:      func(l *lab.Lab) time.Time { return l.A.Plug(1) },
+		outages: []time.Duration{time.Second, 5500 * time.Millisecond},
+		bound:   recoverLocal,
 	}, {
-		name:  "cable of the other host",
-		down:  func(l *lab.Lab) time.Time { return l.B.Unplug(1) },
-		up:    func(l *lab.Lab) time.Time { return l.B.Plug(1) },
-		long:  6 * time.Second,
-		bound: recoverLocal,
+		name:    "cable of the other host",
+		down:    func(l *lab.Lab) time.Time { return l.B.Unplug(1) },
+		up:      func(l *lab.Lab) time.Time { return l.B.Plug(1) },
+		outages: []time.Duration{time.Second, 5500 * time.Millisecond},
+		bound:   recoverLocal,
 	}, {
-		name:  "new address of this host",
-		down:  func(l *lab.Lab) time.Time { return l.A.Unplug(1) },
-		up:    func(l *lab.Lab) time.Time { l.A.ChangeAddr(1); return l.A.Plug(1) },
-		long:  6 * time.Second,
-		bound: recoverLocal,
+		name:    "new address of this host",
+		down:    func(l *lab.Lab) time.Time { return l.A.Unplug(1) },
+		up:      func(l *lab.Lab) time.Time { l.A.ChangeAddr(1); return l.A.Plug(1) },
+		outages: []time.Duration{6 * time.Second},
+		bound:   recoverLocal,
 	}, {
-		name:  "link that nobody sees",
-		down:  func(l *lab.Lab) time.Time { return l.Swallow(1, true) },
-		up:    func(l *lab.Lab) time.Time { return l.Swallow(1, false) },
-		long:  8 * time.Second,
-		bound: recoverOther,
+		// The lengths differ so that the end of the outage meets whatever is done every
+		// second or two at different moments.
+		name:    "link that nobody sees",
+		down:    func(l *lab.Lab) time.Time { return l.Swallow(1, true) },
+		up:      func(l *lab.Lab) time.Time { return l.Swallow(1, false) },
+		outages: []time.Duration{5 * time.Second, 6300 * time.Millisecond, 7600 * time.Millisecond},
+		bound:   recoverOther,
 	}} {
 		t.Run(tt.name, func(t *testing.T) {
 			harness.BothSides(t, func(t *testing.T, s harness.Side) {
 				l, tr := ticking(t, s, lab.OnePath)
-				tt.down(l)
-				if s == harness.Plain {
-					time.Sleep(time.Second)
-				} else {
-					time.Sleep(tt.long)
-				}
-				up := tt.up(l)
 				if s == harness.Plain {
 					// How long plain TCP takes is its own affair; that the next block is
 					// found and that nothing was lost shows that the scenario is right.
-					if tt.name != "new address of this host" {
+					tt.down(l)
+					time.Sleep(time.Second)
+					if up := tt.up(l); tt.name != "new address of this host" {
 						firstAfter(t, tr, tr.Server, up)
 						tr.Finish(t)
 					}
 					return
 				}
-				for _, p := range []*harness.Proc{tr.Server, tr.Client} {
-					wantWithin(t, "data again", firstAfter(t, tr, p, up).Sub(up), tt.bound)
+				for _, outage := range tt.outages {
+					tt.down(l)
+					time.Sleep(outage)
+					up := tt.up(l)
+					for _, p := range []*harness.Proc{tr.Server, tr.Client} {
+						wantWithin(t, "data again", firstAfter(t, tr, p, up).Sub(up), tt.bound)
+					}
 				}
 				tr.Finish(t)
 			})
