@@ -34,7 +34,7 @@ func runStage(s stage.Stage) int {
 	case stage.Exec:
 		return supervise.Exec(s.Arg, os.Args[1:], os.Stderr)
 	case stage.Keeper:
-		front.Keep(s.FD)
+		front.Keep(s.FD, s.Arg)
 	}
 	return 0
 }

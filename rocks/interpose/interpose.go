@@ -43,6 +43,7 @@ type Interposer struct {
 	hold     time.Duration
 	log      *slog.Logger
 	calls    *seccomp.Listener
+	progress *seccomp.Progress // nil if there is none
 	home     legHome
 	netns    uint64 // SO_NETNS_COOKIE of the supervisor's network
 	sockets  *sockets
@@ -72,6 +73,11 @@ func Start(cfg Config, p seccomp.Process) (*Interposer, *os.Process, error) {
 	process, calls, err := seccomp.Start(p)
 	if err != nil {
 		return nil, nil, err
+	}
+	if ip.progress, err = seccomp.NewProgress(); err != nil {
+		ip.log.Warn("nobody can answer in our place should we die", "error", err)
+	} else {
+		calls.Note(ip.progress)
 	}
 	ip.serve(calls)
 	return ip, process, nil
@@ -218,8 +224,18 @@ func (ip *Interposer) carry(inner *net.TCPConn, outer carrier, s *socket) {
 func (ip *Interposer) Done() <-chan struct{} { return ip.done }
 
 // ListenerFile returns a duplicate of the notification descriptor, for a
-// process that answers in our place should we die.
+// process that answers in our place should we die. The caller closes it.
 func (ip *Interposer) ListenerFile() (*os.File, error) { return ip.calls.File() }
+
+// ProgressFile returns the file of the seccomp.Progress by which that process
+// finds the calls that we have left unanswered; nil if there is none. It stays
+// the Interposer's.
+func (ip *Interposer) ProgressFile() *os.File {
+	if ip.progress == nil {
+		return nil
+	}
+	return ip.progress.File()
+}
 
 // Close ends the interposer, after Done or to abandon the group. It waits until
 // what the programs have sent is delivered, or ctx ends, and then for all of its
@@ -239,6 +255,9 @@ func (ip *Interposer) Close(ctx context.Context) error {
 		err = closeErr
 	}
 	ip.work.Wait()
+	if ip.progress != nil {
+		_ = ip.progress.Close()
+	}
 	if err != nil {
 		return fmt.Errorf("close interposer: %w", err)
 	}

@@ -44,6 +44,7 @@ type front struct {
 	command  int      // pid
 	pidfd    *os.File // of the command, nil without
 	listener *os.File // duplicate of the seccomp listener, nil without
+	progress *os.File // tells which call the supervisor received last, nil without
 }
 
 // earlySignal is a signal that came before it was known that the command runs.
@@ -138,7 +139,7 @@ func (f *front) waitStarted() (*stage.Started, error) {
 			switch m := a.m.(type) {
 			case stage.Started:
 				f.command = m.Pid
-				f.pidfd, f.listener = m.Handles.Sort(a.files)
+				f.pidfd, f.listener, f.progress = m.Handles.Sort(a.files)
 				return &m, nil
 			case stage.Failed:
 				return nil, &Failure{m.Status, m.Reason}

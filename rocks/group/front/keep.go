@@ -3,6 +3,7 @@ package front
 import (
 	"fmt"
 	"os"
+	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -26,46 +27,74 @@ func (f *front) keep(messages chan<- stage.Message) {
 // command, but others of the group may live on. If that fails the front answers itself
 // while it lives.
 func (f *front) startKeeper() {
-	s := stage.Stage{Kind: stage.Keeper, FD: int(f.listener.Fd())}
+	last := f.lastCall()
+	s := stage.Stage{Kind: stage.Keeper, FD: int(f.listener.Fd()), Arg: strconv.FormatUint(last, 10)}
 	if _, err := stage.Start(s, nil, []uintptr{0, 1, 2}, &syscall.SysProcAttr{Setsid: true}); err != nil {
-		go Keep(int(f.listener.Fd()))
+		go keepCalls(int(f.listener.Fd()), last)
 		return
 	}
 	_ = f.listener.Close()
 }
 
-// Keep lets the kernel execute all calls that are trapped by the listener fd, which it
-// takes over, until no task under the filter is left.
-func Keep(fd int) {
+// lastCall returns the ID of the call that the supervisor received last, 0 if it is not known.
+func (f *front) lastCall() uint64 {
+	if f.progress == nil {
+		return 0
+	}
+	p, err := seccomp.OpenProgress(f.progress)
+	if err != nil {
+		return 0
+	}
+	defer p.Close()
+	return p.Last()
+}
+
+// Keep is the keeper process: it lets the kernel execute all calls that are trapped by the listener fd,
+// which it takes over, until no task under the filter is left. arg is from startKeeper.
+func Keep(fd int, arg string) {
+	last, _ := strconv.ParseUint(arg, 10, 64) // 0 if it is not known
+	keepCalls(fd, last)
+}
+
+func keepCalls(fd int, last uint64) {
 	l := seccomp.NewListener(fd)
 	defer l.Close()
+	if last != 0 {
+		freeHeld(l, last+unnoted)
+	}
 	done := make(chan struct{})
 	seccomp.Locked(func() {
 		defer close(done)
-		for first := true; ; first = false {
+		for {
 			c, err := l.Receive()
 			if err != nil {
 				return
 			}
 			_ = l.Continue(c) // fails only if the task is gone
-			if first {
-				freeHeld(l, c)
+			if last == 0 {
+				last = c.ID
+				freeHeld(l, last)
 			}
 		}
 	})
 	<-done
 }
 
-// heldCalls is how far back the supervisor may have left calls without an answer.
-const heldCalls = 1 << 16
+const (
+	// heldCalls is how far back the supervisor may have left calls without an answer.
+	heldCalls = 1 << 16
+	// unnoted is how many calls it may have received and not noted: one for each of its threads,
+	// with room to spare.
+	unnoted = 64
+)
 
-// freeHeld also answers the calls that the supervisor had received and held when it
+// freeHeld answers the calls that the supervisor had received and not answered when it
 // died, an accept for instance: nobody is told of them again. The kernel numbers calls one after the
-// other (kernel/seccomp.c), so they are among those before c.
-func freeHeld(l *seccomp.Listener, c seccomp.Call) {
+// other (kernel/seccomp.c), so they are among those before id.
+func freeHeld(l *seccomp.Listener, id uint64) {
 	for range heldCalls {
-		c.ID--
-		_ = l.Continue(c) // fails if there is no such call, or not any more
+		id--
+		_ = l.Continue(seccomp.Call{ID: id}) // fails if there is no such call, or not any more
 	}
 }
 

@@ -22,8 +22,9 @@ type Plan struct {
 	Files   []int         // descriptors above 2 that the user gave, for the command only
 }
 
-// Started says that the command runs. It comes with a pidfd of the command and
-// then a duplicate of the seccomp listener, where the kernel has them: see Handles.
+// Started says that the command runs. It comes with a pidfd of the command, a
+// duplicate of the seccomp listener and the file of its seccomp.Progress, where there
+// are such: see Handles.
 type Started struct {
 	Pid     int
 	Joined  Moment   // when it certainly was in the front's process group
@@ -43,10 +44,10 @@ func Now() Moment {
 }
 
 // Handles says which descriptors came with Started, in this order.
-type Handles struct{ Pidfd, Listener bool }
+type Handles struct{ Pidfd, Listener, Progress bool }
 
 // Sort returns which of files is which, nil for what did not come.
-func (h Handles) Sort(files []*os.File) (pidfd, listener *os.File) {
+func (h Handles) Sort(files []*os.File) (pidfd, listener, progress *os.File) {
 	take := func(came bool) (f *os.File) {
 		if came && len(files) > 0 {
 			f, files = files[0], files[1:]
@@ -54,7 +55,8 @@ func (h Handles) Sort(files []*os.File) (pidfd, listener *os.File) {
 		return f
 	}
 	pidfd = take(h.Pidfd)
-	return pidfd, take(h.Listener)
+	listener = take(h.Listener)
+	return pidfd, listener, take(h.Progress)
 }
 
 // Failed says that the command does not run.

@@ -55,6 +55,9 @@ func (w *withRocks) Rocks() []group.Rock {
 // ListenerFile returns a duplicate of the seccomp listener.
 func (w *withRocks) ListenerFile() (*os.File, error) { return w.interposer.ListenerFile() }
 
+// ProgressFile returns the file that tells which call was received last.
+func (w *withRocks) ProgressFile() *os.File { return w.interposer.ProgressFile() }
+
 // Close waits until all is delivered, or ctx ends, and ends the rocks.
 func (w *withRocks) Close(ctx context.Context) error {
 	err := w.interposer.Close(ctx)

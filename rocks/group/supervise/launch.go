@@ -19,6 +19,7 @@ import (
 type interposition interface {
 	Rocks() []group.Rock
 	ListenerFile() (*os.File, error)
+	ProgressFile() *os.File
 	Close(context.Context) error
 }
 
@@ -153,5 +154,11 @@ func (s *supervisor) announce() error {
 			_ = f.Close()
 		}
 	}()
+	if m.Handles.Listener {
+		if f := s.interposition.ProgressFile(); f != nil {
+			m.Handles.Progress = true
+			return s.channel.Send(m, append(files[:len(files):len(files)], f)...)
+		}
+	}
 	return s.channel.Send(m, files...)
 }

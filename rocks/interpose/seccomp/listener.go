@@ -17,7 +17,8 @@ type Listener struct {
 	sync     bool // sync wake-up is on
 	direct   bool // RECV ends with the last task: no poll before it
 
-	twoStep atomic.Bool // ADDFD does not know FLAG_SEND
+	twoStep  atomic.Bool // ADDFD does not know FLAG_SEND
+	progress atomic.Pointer[Progress]
 
 	gate sync.Mutex // held for poll + RECV if !direct
 
@@ -126,6 +127,10 @@ type Call struct {
 	Args [6]uint64
 }
 
+// Note makes the listener note the ID of each call that it receives in p, which
+// must outlive it.
+func (l *Listener) Note(p *Progress) { l.progress.Store(p) }
+
 // Receive waits for the next call. It returns [ErrEnded] when no task under the
 // filter is left (on kernels before 6.11: left and reaped), [ErrClosed] after
 // Close. Every call that it returned must be answered, or its task waits until
@@ -139,6 +144,9 @@ func (l *Listener) Receive() (Call, error) {
 		c, e := l.receive()
 		switch e {
 		case 0:
+			if p := l.progress.Load(); p != nil {
+				p.word().Store(c.ID)
+			}
 			return c, nil
 		case unix.EINTR, unix.EAGAIN:
 		case unix.ENOENT: // the task died before we looked, or nobody is left
