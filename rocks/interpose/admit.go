@@ -1,6 +1,7 @@
 package interpose
 
 import (
+	"context"
 	"errors"
 	"net/netip"
 	"os"
@@ -39,6 +40,11 @@ func (ip *Interposer) heldOn(port uint16) *detect.Held {
 // program at once; the others are watched by a goroutine until they have shown
 // what they are.
 func (l *listener) admit(fd int, remote netip.AddrPort) {
+	if l.abandoned() { // the program has just closed its listener: as if we had, too
+		resetOnClose(fd)
+		unix.Close(fd)
+		return
+	}
 	entry, decision := l.held.Admit(remote.Addr(), detect.SavedMSS(fd), roundTrip(fd))
 	if decision != detect.Hold {
 		l.enqueue(&delivery{remote: remote, fd: fd, bell: -1})
@@ -63,15 +69,20 @@ func (l *listener) watch(fd int, remote netip.AddrPort, entry *detect.Entry) {
 	f := os.NewFile(uintptr(fd), "held connection")
 	defer f.Close()
 	defer entry.Release()
+	stop := context.AfterFunc(l.ctx, func() { _ = f.SetReadDeadline(time.Unix(1, 0)) })
+	defer stop()
 	decision := detect.Hold
 	for seen := 0; decision == detect.Hold; {
 		select {
-		case <-l.closed:
+		case <-l.ctx.Done():
 			resetOnClose(fd)
 			return
 		default:
 		}
 		_ = f.SetReadDeadline(entry.Deadline())
+		if l.ctx.Err() != nil {
+			continue // shut since, and the deadline that it set is gone
+		}
 		var event func() detect.Decision
 		event, seen = peek(f, entry, seen)
 		decision = event()
@@ -167,7 +178,7 @@ func (l *listener) greet(f *os.File) {
 	if err != nil {
 		return
 	}
-	rock, err := l.ip.endpoint.Accept(l.ip.ctx, nc)
+	rock, err := l.ip.endpoint.Accept(l.ctx, nc)
 	if err != nil {
 		l.ip.log.Info("handshake failed", "remote", nc.RemoteAddr(), "error", err)
 	}

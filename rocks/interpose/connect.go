@@ -51,6 +51,7 @@ func (ip *Interposer) connectSocket(c seccomp.Call, dup int, remote netip.AddrPo
 	if !ip.eligible(dup, family, remote) {
 		return false
 	}
+	ip.closeAbandoned(remote.Port()) // the group may be its own server
 	verdict := ip.verdict(remote)
 	if verdict == detect.Ordinary {
 		return false

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -17,6 +18,7 @@ type delivery struct {
 	sock   *socket     // of a rock: how the leg is shown
 	fd     int         // the socket to hand over; -1 while it is the doorbell itself
 	bell   int         // our end of a doorbell that is only that; -1 if none
+	onLeg  atomic.Bool // the rock has its leg, and ends with that
 }
 
 // discard gives a delivery up as the kernel does with connections that nobody
@@ -29,8 +31,8 @@ func (d *delivery) discard() {
 	if d.bell >= 0 {
 		unix.Close(d.bell)
 	}
-	if d.rock != nil && d.sock == nil {
-		_ = d.rock.Reset() // one with a leg is reset through that
+	if d.rock != nil && !d.onLeg.Load() {
+		_ = d.rock.Reset()
 	}
 }
 
@@ -38,7 +40,7 @@ func (d *delivery) discard() {
 func (l *listener) enqueue(d *delivery) {
 	select {
 	case l.line <- d:
-	case <-l.closed:
+	case <-l.ctx.Done():
 		d.discard()
 	}
 }
@@ -50,12 +52,12 @@ func (l *listener) usher() {
 		var d *delivery
 		select {
 		case d = <-l.line:
-		case <-l.closed:
+		case <-l.ctx.Done():
 			return
 		}
 		select {
 		case l.room <- struct{}{}:
-		case <-l.closed:
+		case <-l.ctx.Done():
 			d.discard()
 			return
 		}
@@ -83,6 +85,7 @@ func (l *listener) deliver(d *delivery) error {
 		if err != nil {
 			return err
 		}
+		d.onLeg.Store(true)
 		l.ip.carry(inner, d.rock, d.sock)
 	}
 	l.answerCallers()

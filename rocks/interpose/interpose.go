@@ -45,6 +45,7 @@ type Interposer struct {
 	calls    *seccomp.Listener
 	progress *seccomp.Progress // nil if there is none
 	home     legHome
+	diag     bool   // the kernel answers questions about sockets
 	netns    uint64 // SO_NETNS_COOKIE of the supervisor's network
 	sockets  *sockets
 	waiting  *waiting
@@ -69,7 +70,7 @@ func Start(cfg Config, p seccomp.Process) (*Interposer, *os.Process, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	ip.netns = ns
+	ip.netns, ip.diag = ns, diagWorks()
 	process, calls, err := seccomp.Start(p)
 	if err != nil {
 		return nil, nil, err
@@ -242,7 +243,7 @@ func (ip *Interposer) ProgressFile() *os.File {
 // goroutines. The rocks' endpoint stays open.
 func (ip *Interposer) Close(ctx context.Context) error {
 	for _, l := range ip.sockets.allListeners() {
-		l.close()
+		l.shut()
 	}
 	ip.stopDials()
 	ip.dials.Wait()

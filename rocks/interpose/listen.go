@@ -59,7 +59,7 @@ func (ip *Interposer) listenSocket(c seccomp.Call, fd, dup int) bool {
 	unix.Close(private) // before the answer: the program may close its own at once
 	if err != nil {
 		ip.log.Warn("listener left ordinary", "address", l.publicAddr, "error", err)
-		l.close() // closes our duplicate; the program's own socket listens by itself
+		l.shut() // closes our duplicate; the program's own socket listens by itself
 		ip.proceed(c)
 		return true
 	}
@@ -74,23 +74,29 @@ func (ip *Interposer) listenSocket(c seccomp.Call, fd, dup int) bool {
 func (ip *Interposer) bind(c seccomp.Call) {
 	addr, _, err := tracee.Sockaddr(c.TID, c.Args[1], c.Args[2])
 	if err == nil && addr.Port() != 0 {
-		for _, l := range ip.sockets.allListeners() {
-			if l.publicAddr.Port() == addr.Port() && l.abandoned() {
-				l.close()
-			}
-		}
+		ip.closeAbandoned(addr.Port())
 	}
 	ip.proceed(c)
 }
 
+// closeAbandoned closes the public listeners on a port that no process of the
+// group listens on any more.
+func (ip *Interposer) closeAbandoned(port uint16) {
+	for _, l := range ip.sockets.allListeners() {
+		if l.publicAddr.Port() == port && l.abandoned() {
+			l.shut()
+		}
+	}
+}
+
 // sweep clears away what programs have dropped without a word: listeners that
-// no process of the group has open any more, and failed sockets. The kernel tells only privileged listeners of closed sockets.
+// no process of the group has open any more, and failed sockets. The kernel
+// tells only privileged listeners of closed sockets.
 func (ip *Interposer) sweep() {
-	diag := diagWorks()
-	if !diag {
+	if !ip.diag {
 		ip.log.Warn("closed listeners are noticed at the end of the group only: the kernel has no inet_diag")
 	}
-	const every = 100 * time.Millisecond
+	const every = 25 * time.Millisecond
 	for {
 		select {
 		case <-time.After(every):
@@ -99,9 +105,9 @@ func (ip *Interposer) sweep() {
 		}
 		ip.sockets.forgetFailed(time.Now().Add(-failedLife))
 		for _, l := range ip.sockets.allListeners() {
-			if diag && l.abandoned() {
+			if l.abandoned() {
 				ip.log.Debug("listener closed", "address", l.publicAddr)
-				l.close()
+				l.shut()
 			}
 		}
 	}

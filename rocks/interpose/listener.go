@@ -1,6 +1,7 @@
 package interpose
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -32,10 +33,11 @@ type listener struct {
 	private       netip.AddrPort
 	privateCookie uint64
 	held          *detect.Held
-	line          chan *delivery // to be rung for
-	room          chan struct{}  // one token for each doorbell that waits, up to the backlog
-	closed        chan struct{}
-	closeOnce     sync.Once
+	line          chan *delivery  // to be rung for
+	room          chan struct{}   // one token for each doorbell that waits, up to the backlog
+	ctx           context.Context // ends when the listener is shut
+	cancel        context.CancelFunc
+	shutOnce      sync.Once
 	work          sync.WaitGroup // serve, usher and those that watch held connections
 
 	mu      sync.Mutex // guards the fields below, and the private accept queue
@@ -64,7 +66,6 @@ func newListener(ip *Interposer, public, family, backlog int) (l *listener, priv
 		publicAddr: localAddr(public), private: localAddr(private),
 		line:    make(chan *delivery, room(-1)),
 		room:    make(chan struct{}, room(backlog)),
-		closed:  make(chan struct{}),
 		waiting: map[netip.AddrPort]*delivery{},
 	}
 	if l.publicCookie, err = cookie(public); err == nil {
@@ -77,6 +78,7 @@ func newListener(ip *Interposer, public, family, backlog int) (l *listener, priv
 		unix.Close(private)
 		return nil, -1, fmt.Errorf("prepare listener: %w", err)
 	}
+	l.ctx, l.cancel = context.WithCancel(ip.ctx)
 	l.held = ip.heldOn(l.publicAddr.Port())
 	l.public = os.NewFile(uintptr(public), "public listener")
 	return l, private, nil
@@ -165,12 +167,12 @@ func (l *listener) start() {
 	l.work.Go(l.usher)
 }
 
-// close ends the listener once the program has closed its own, and waits for
-// all that was started.
-func (l *listener) close() {
-	l.closeOnce.Do(func() {
-		close(l.closed)
-		l.public.Close()
+// shut ends the listener once the program has closed its own. When it returns
+// the port is free; what was in the queue is reset, as by the kernel.
+func (l *listener) shut() {
+	l.shutOnce.Do(func() {
+		l.cancel()
+		l.public.Close() // waits until the descriptor is out of use
 		l.mu.Lock()
 		left := l.waiting
 		l.waiting = map[netip.AddrPort]*delivery{}
@@ -178,9 +180,14 @@ func (l *listener) close() {
 		for _, d := range left {
 			d.discard()
 		}
+		l.ip.dials.Go(l.clear)
+		l.ip.sockets.forgetListener(l) // last: others look here for listeners that still hold a port
 	})
+}
+
+// clear waits for all that was started and gives up what is left in the line.
+func (l *listener) clear() {
 	l.work.Wait()
-	l.ip.sockets.forgetListener(l) // last: bind looks for listeners that still hold a port
 	for {
 		select {
 		case d := <-l.line:
@@ -193,6 +200,9 @@ func (l *listener) close() {
 
 // abandoned reports whether no process has the private listener open.
 func (l *listener) abandoned() bool {
+	if !l.ip.diag {
+		return false // every socket would seem to be gone
+	}
 	inode, err := socketInode(l.private, netip.AddrPort{})
 	return errors.Is(err, errNoSocket) || err == nil && inode == 0
 }

@@ -1,6 +1,7 @@
 package interpose
 
 import (
+	"bufio"
 	"fmt"
 	"io"
 	"net/netip"
@@ -149,4 +150,11 @@ func programDeferred(args []string) error {
 	go serveAll(fd)
 	_, err = io.Copy(io.Discard, os.Stdin)
 	return err
+}
+
+// programAwait connects, blocking, when it is told to: ADDRESS TEXT.
+func programAwait(args []string) error {
+	fmt.Println("ready")
+	bufio.NewScanner(os.Stdin).Scan()
+	return programConnect(args)
 }

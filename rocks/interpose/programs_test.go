@@ -30,6 +30,7 @@ var programs = map[string]func(args []string) error{
 	"reset":      programReset,
 	"told":       programTold,
 	"abort":      programAbort,
+	"await":      programAwait,
 
 	"reuseport":    programReuseport,
 	"deferred":     programDeferred,

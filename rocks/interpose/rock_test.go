@@ -147,3 +147,20 @@ func TestDeferredAccept(t *testing.T) {
 		})
 	}
 }
+
+// TestClosedListener connects to a listener that has just been closed, while
+// the supervisor may not have noticed: the client must be refused or reset.
+func TestClosedListener(t *testing.T) {
+	for range 10 {
+		s := supervise(t, "relisten", "127.0.0.1:0")
+		addr := s.line()
+		c := supervise(t, "await", addr, "hello")
+		c.expect("ready")
+		s.say("close")
+		c.say("go")
+		out := c.all()
+		if !strings.Contains(out, "connection refused") && !strings.Contains(out, "reset by peer") {
+			t.Fatalf("client of a closed listener says\n%s", out)
+		}
+	}
+}
