@@ -48,7 +48,7 @@ func (ip *Interposer) connectSocket(c seccomp.Call, dup int, remote netip.AddrPo
 		}
 	}
 	remote = normal(remote)
-	if !ip.eligible(dup, family, remote) {
+	if !ip.eligible(dup, family, remote) || ip.portFixed(dup, ck) {
 		return false
 	}
 	ip.closeAbandoned(remote.Port()) // the group may be its own server
@@ -127,7 +127,7 @@ func (ip *Interposer) eligible(fd, family int, remote netip.AddrPort) bool {
 	if _, err := detect.PathMSS(addr); err != nil {
 		return false // no route: the kernel says so at once
 	}
-	return ip.reachesLegs(fd, family) && !portFixed(fd)
+	return ip.reachesLegs(fd, family)
 }
 
 // reachesLegs reports whether a socket of the program can reach a loopback
@@ -144,11 +144,12 @@ func (ip *Interposer) reachesLegs(fd, family int) bool {
 }
 
 // portFixed reports whether the program has chosen the port that it connects
-// from, which a leg cannot give the peer to see. Ports of the ephemeral range
-// are not chosen (ip(7), ip_local_port_range: at least 32768 by default).
-func portFixed(fd int) bool {
+// from, which a link cannot have as well. Ports that it was seen to choose are,
+// and those below the ephemeral range (ip(7), ip_local_port_range), which it
+// may have chosen before it came to us.
+func (ip *Interposer) portFixed(fd int, cookie uint64) bool {
 	port := localAddr(fd).Port()
-	return port != 0 && port < 32768
+	return port != 0 && (port < 32768 || ip.sockets.wasBound(cookie))
 }
 
 // verdict returns what rules and experience say about an address.

@@ -75,8 +75,25 @@ func (ip *Interposer) bind(c seccomp.Call) {
 	addr, _, err := tracee.Sockaddr(c.TID, c.Args[1], c.Args[2])
 	if err == nil && addr.Port() != 0 {
 		ip.closeAbandoned(addr.Port())
+		ip.noteBound(c)
 	}
 	ip.proceed(c)
+}
+
+// noteBound notes that the program has chosen the port of a socket, in case it
+// is going to connect from there.
+func (ip *Interposer) noteBound(c seccomp.Call) {
+	dup, err := tracee.GetFD(c.TID, int(int32(c.Args[0])))
+	if err != nil {
+		return
+	}
+	defer unix.Close(dup)
+	if _, tcp := tcpFamily(dup); !tcp {
+		return
+	}
+	if ck, err := cookie(dup); err == nil {
+		ip.sockets.noteBound(ck)
+	}
 }
 
 // closeAbandoned closes the public listeners on a port that no process of the
@@ -103,7 +120,7 @@ func (ip *Interposer) sweep() {
 		case <-ip.ctx.Done():
 			return
 		}
-		ip.sockets.forgetFailed(time.Now().Add(-failedLife))
+		ip.sockets.forgetOld(time.Now().Add(-oldAge))
 		for _, l := range ip.sockets.allListeners() {
 			if l.abandoned() {
 				ip.log.Debug("listener closed", "address", l.publicAddr)
@@ -113,5 +130,6 @@ func (ip *Interposer) sweep() {
 	}
 }
 
-// failedLife is how long the error of a failed connect waits to be asked for.
-const failedLife = 5 * time.Minute
+// oldAge is how long it is remembered that a connect has failed, or that a
+// port was chosen: until then the program should have made use of it.
+const oldAge = 5 * time.Minute

@@ -158,3 +158,21 @@ func programAwait(args []string) error {
 	bufio.NewScanner(os.Stdin).Scan()
 	return programConnect(args)
 }
+
+// programConnectFrom connects from a port that it has chosen: ADDRESS PORT.
+func programConnectFrom(args []string) error {
+	addr := netip.MustParseAddrPort(args[0])
+	fd, family, err := newSocketFor(addr, 0)
+	if err != nil {
+		return err
+	}
+	from := netip.MustParseAddrPort(args[1])
+	if err := unix.Bind(fd, sockaddr(from, family)); err != nil {
+		return fmt.Errorf("bind: %w", err)
+	}
+	if err := connect(fd, addr, family); err != nil {
+		return err
+	}
+	fmt.Println("from", localAddr(fd))
+	return unix.Close(fd)
+}

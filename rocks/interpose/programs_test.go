@@ -31,6 +31,7 @@ var programs = map[string]func(args []string) error{
 	"told":       programTold,
 	"abort":      programAbort,
 	"await":      programAwait,
+	"from":       programConnectFrom,
 
 	"reuseport":    programReuseport,
 	"deferred":     programDeferred,

@@ -164,3 +164,24 @@ func TestClosedListener(t *testing.T) {
 		}
 	}
 }
+
+// TestChosenPort connects from a port that the program has chosen: the peer
+// must see that port, so the connection stays ordinary; any port will do for a
+// rock.
+func TestChosenPort(t *testing.T) {
+	s := supervise(t, "serve", "127.0.0.1:0")
+	addr := s.line()
+	chosen := freeAddress(t, "127.0.0.1")
+	c := supervise(t, "from", addr, chosen)
+	c.expect("from " + chosen)
+	c.success()
+	if n := strings.Count(c.log.String(), "rock established"); n != 0 {
+		t.Error("a connection from a chosen port is on a rock")
+	}
+	c = supervise(t, "from", addr, "127.0.0.1:0")
+	c.line()
+	c.success()
+	if n := strings.Count(c.log.String(), "rock established"); n != 1 {
+		t.Error("a connection from any port is not on a rock")
+	}
+}

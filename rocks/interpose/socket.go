@@ -84,10 +84,11 @@ type sockets struct {
 	mu        sync.RWMutex
 	byCookie  map[uint64]*socket
 	listeners map[uint64]*listener
+	bound     map[uint64]time.Time // sockets whose port the program chose, since when
 }
 
 func newSockets() *sockets {
-	return &sockets{byCookie: map[uint64]*socket{}, listeners: map[uint64]*listener{}}
+	return &sockets{byCookie: map[uint64]*socket{}, listeners: map[uint64]*listener{}, bound: map[uint64]time.Time{}}
 }
 
 // empty reports that no call can concern us, without looking at the call.
@@ -118,9 +119,9 @@ func (t *sockets) forget(s *socket) {
 	}
 }
 
-// forgetFailed drops sockets whose connect failed before a time: the program
-// has asked, or closed the socket, or never will.
-func (t *sockets) forgetFailed(before time.Time) {
+// forgetOld drops what was noted before a time and nobody came back to:
+// sockets whose connect failed, and chosen ports.
+func (t *sockets) forgetOld(before time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for c, s := range t.byCookie {
@@ -131,6 +132,26 @@ func (t *sockets) forgetFailed(before time.Time) {
 			delete(t.byCookie, c)
 		}
 	}
+	for c, since := range t.bound {
+		if since.Before(before) {
+			delete(t.bound, c)
+		}
+	}
+}
+
+// noteBound notes that the program has chosen a socket's port.
+func (t *sockets) noteBound(cookie uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.bound[cookie] = time.Now()
+}
+
+// wasBound reports whether the program has chosen a socket's port.
+func (t *sockets) wasBound(cookie uint64) bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	_, ok := t.bound[cookie]
+	return ok
 }
 
 func (t *sockets) listener(cookie uint64) *listener {
@@ -143,6 +164,7 @@ func (t *sockets) listener(cookie uint64) *listener {
 func (t *sockets) putListener(l *listener) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	delete(t.bound, l.publicCookie)
 	t.listeners[l.publicCookie] = l
 	t.listeners[l.privateCookie] = l
 }
