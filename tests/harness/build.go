@@ -30,8 +30,9 @@ func Main(m *testing.M) int {
 	return m.Run()
 }
 
-// shared begins the name of the directory of programs, the process id ends it. It
-// is not in the module's directory, which other users may not be able to reach.
+// shared begins the name of the directory of programs and temporary files, the process
+// id ends it. It is not in the module's directory, which other users may not be able
+// to reach.
 const shared = "/tmp/rock-tests-"
 
 func sharedDir() string { return shared + strconv.Itoa(os.Getpid()) }
@@ -112,7 +113,10 @@ const Python = "/usr/bin/python3"
 // TempDir is like t.TempDir but open to every user.
 func TempDir(t testing.TB) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "rock-test-")
+	if err := os.MkdirAll(sharedDir(), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.MkdirTemp(sharedDir(), "")
 	if err != nil {
 		t.Fatal(err)
 	}
