@@ -32,6 +32,7 @@ type options struct {
 // newCommand returns the command line of rock; run gets the options.
 func newCommand(run func(options) error) *cobra.Command {
 	var o options
+	var g generated
 	cmd := &cobra.Command{
 		Use:                   "rock [options] command [argument ...]",
 		Short:                 "run a program with reliable TCP connections",
@@ -56,11 +57,15 @@ func newCommand(run func(options) error) *cobra.Command {
 	f.BoolVarP(&o.remote, "remote", "d", false, "start rockd on the other host for ssh or scp, as USER if given (not yet)")
 	f.BoolP("version", "V", false, "show the version")
 	f.BoolP("help", "h", false, "show this help")
+	g.addFlags(cmd)
 	cmd.SetHelpTemplate(helpTemplate)
 	cmd.SetUsageTemplate(helpTemplate)
 	cmd.SetVersionTemplate("rock {{.Version}}\n")
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if done, err := g.write(cmd, cmd.OutOrStdout()); done {
+			return err
+		}
 		o.command = args
 		if err := o.takeUser(cmd); err != nil {
 			return err
