@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -172,6 +173,11 @@ func (d *dial) mark(mss int) {
 	_ = unix.SetsockoptInt(d.program, unix.IPPROTO_TCP, unix.TCP_MAXSEG, mss)
 }
 
+// oneShotGrace is what a server has to close its listener after the connection
+// that it wanted: one whose mark was lost has been delivered by now, and a
+// server that takes no other must not be offered a rock in its place.
+const oneShotGrace = 100 * time.Millisecond
+
 // askOwn finds out, once the program's own socket is connected, whether the
 // peer has rocks, and returns a rock to it if so.
 func (d *dial) askOwn() *rocks.Conn {
@@ -182,6 +188,11 @@ func (d *dial) askOwn() *rocks.Conn {
 		return nil
 	}
 	if !announced.Held { // the mark was lost on the path: try one that survives
+		select {
+		case <-time.After(oneShotGrace):
+		case <-d.ctx.Done():
+			return nil
+		}
 		c, err := ip.reachRock(d.ctx, d.local, d.remote)
 		if err != nil {
 			ip.log.Debug("rock not reached", "remote", d.remote, "error", err)
