@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // nobody is the user and group id of tests without privileges.
@@ -42,6 +43,7 @@ func AsNobody(t *testing.T, pattern string) {
 	cmd.Dir = "/"
 	cmd.Env = append(os.Environ(), envNobody+"=1")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	cmd.WaitDelay = 5 * time.Second // a program that a failed test left behind keeps the pipe open
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Errorf("tests as uid %d: %v\n%s", nobody, err, out)
