@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"sync"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -139,9 +138,7 @@ func (d *dial) abandon() {
 func (d *dial) own() {
 	defer unix.Close(d.program)
 	defer d.cancel()
-	if normalMSS, err := detect.PathMSS(d.remote.Addr()); err == nil {
-		d.mark(detect.WeakMSS(normalMSS))
-	}
+	d.mark(d.firstMSS())
 	if err := d.connect(); err != nil {
 		d.mark(0)
 		d.s.settle(netip.AddrPort{}, netip.AddrPort{}, errnoOf(err, unix.ECONNREFUSED))
@@ -152,6 +149,21 @@ func (d *dial) own() {
 		d.ip.sockets.forget(d.s)
 		d.s.settle(netip.AddrPort{}, netip.AddrPort{}, 0)
 	}
+}
+
+// firstMSS returns the mark for a first connection. It must survive the clamps
+// of routers on the way (PPPoE, tunnels): a server that does not see it gives
+// the connection to its program, and that cannot be taken back. An ordinary
+// peer loses less than one percent of throughput by it, on this one connection.
+func (d *dial) firstMSS() int {
+	normal, err := detect.PathMSS(d.remote.Addr())
+	if err != nil {
+		return 0
+	}
+	if d.remote.Addr().IsLoopback() {
+		return detect.WeakMSS(normal)
+	}
+	return detect.WeakMSS(min(normal, detect.SafeMSS))
 }
 
 // connect connects the program's own socket, as long as somebody waits for it.
@@ -173,11 +185,6 @@ func (d *dial) mark(mss int) {
 	_ = unix.SetsockoptInt(d.program, unix.IPPROTO_TCP, unix.TCP_MAXSEG, mss)
 }
 
-// oneShotGrace is what a server has to close its listener after the connection
-// that it wanted: one whose mark was lost has been delivered by now, and a
-// server that takes no other must not be offered a rock in its place.
-const oneShotGrace = 100 * time.Millisecond
-
 // askOwn finds out, once the program's own socket is connected, whether the
 // peer has rocks, and returns a rock to it if so.
 func (d *dial) askOwn() *rocks.Conn {
@@ -187,17 +194,11 @@ func (d *dial) askOwn() *rocks.Conn {
 	if verdict != detect.Rock {
 		return nil
 	}
-	if !announced.Held { // the mark was lost on the path: try one that survives
-		select {
-		case <-time.After(oneShotGrace):
-		case <-d.ctx.Done():
-			return nil
-		}
-		c, err := ip.reachRock(d.ctx, d.local, d.remote)
-		if err != nil {
-			ip.log.Debug("rock not reached", "remote", d.remote, "error", err)
-		}
-		return c
+	if !announced.Held {
+		// The mark was lost on the path all the same, so a program has this
+		// connection: it is ordinary. The next one will be dialled knowing better.
+		ip.log.Info("mark lost on the path, left ordinary", "remote", d.remote)
+		return nil
 	}
 	c, err := ip.hello(d.ctx, d.local, d.remote, announced)
 	if err != nil {

@@ -17,9 +17,6 @@ import (
 // delivered to a program and is ordinary.
 var errSpoke = errors.New("the server speaks on the first connection")
 
-// errMarkLost says that the peer has rocks, but the path loses marks.
-var errMarkLost = errors.New("peer has rocks but the path loses the mark in the SYN")
-
 // ask probes the peer of a first connection, which is connected already and of
 // which spoke tells whether bytes came. The verdict is remembered; a probe that
 // could not be made counts as ordinary this time.
@@ -65,14 +62,9 @@ func (ip *Interposer) reach(ctx context.Context, local netip.Addr, remote netip.
 	if err != nil {
 		return nil, err
 	}
-	if verdict == detect.Rock && !announced.Held {
-		first.Close()
-		if c, err := ip.reachRock(ctx, local, remote); err == nil {
-			return c, nil
-		}
-		return ip.plain(ctx, local, remote)
-	}
-	if verdict == detect.Rock {
+	// If the mark was lost on the path a program has this connection already:
+	// it is ordinary then, whatever the server could do.
+	if verdict == detect.Rock && announced.Held {
 		c, err := ip.endpoint.DialOn(ctx, first, announced)
 		if err == nil {
 			return c, nil
@@ -93,24 +85,6 @@ func (ip *Interposer) first(ctx context.Context, local netip.Addr, remote netip.
 	}
 	announced, verdict := ip.ask(ctx, func() bool { return spoken(nc) }, local, remote, ip.network.RTT(nc))
 	return nc, announced, verdict, nil
-}
-
-// reachRock connects to a peer that is known to have rocks.
-func (ip *Interposer) reachRock(ctx context.Context, local netip.Addr, remote netip.AddrPort) (*rocks.Conn, error) {
-	nc, announced, verdict, err := ip.first(ctx, local, remote)
-	if err != nil {
-		return nil, err
-	}
-	if verdict != detect.Rock || !announced.Held {
-		nc.Close()
-		return nil, errMarkLost
-	}
-	c, err := ip.endpoint.DialOn(ctx, nc, announced)
-	if err != nil {
-		nc.Close()
-		return nil, fmt.Errorf("establish rock: %w", err)
-	}
-	return c, nil
 }
 
 // hello dials a peer whose announcement was just read and establishes a rock.
