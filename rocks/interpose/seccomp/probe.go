@@ -97,8 +97,11 @@ func roundTrip() error {
 	}
 	defer unix.Close(p[0])
 	defer unix.Close(p[1])
-	if _, err := unix.Getsockname(p[0]); err != probeErrno {
-		return fmt.Errorf("%w: getsockname says %v", errNoAnswer, err)
+	// Not unix.Getsockname: that is a raw system call, during which the Go runtime
+	// cannot stop the world, so a garbage collection at the same time would
+	// keep the goroutine that is to answer from running, for ever.
+	if _, _, e := unix.Syscall(unix.SYS_GETSOCKNAME, uintptr(p[0]), 0, 0); e != probeErrno {
+		return fmt.Errorf("%w: getsockname says %v", errNoAnswer, e)
 	}
 	fd, _, e := unix.Syscall6(unix.SYS_ACCEPT4, uintptr(p[0]), 0, 0, 0, 0, 0)
 	if e != 0 {
