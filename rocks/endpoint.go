@@ -60,10 +60,9 @@ func NewEndpoint(cfg Config) (*Endpoint, error) {
 		rocks: make(map[rockKey]*Conn), listeners: make(map[*Listener]struct{}),
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
-	e.resume, err = cfg.Network.Listen(e.ctx, cfg.ResumeAddr)
-	if err != nil {
+	if err := e.listenForResumes(); err != nil {
 		e.cancel()
-		return nil, fmt.Errorf("listen for resumes on %v: %w", cfg.ResumeAddr, err)
+		return nil, err
 	}
 	changes, err := cfg.Network.Watch(e.ctx)
 	if err != nil {
@@ -75,6 +74,20 @@ func NewEndpoint(cfg Config) (*Endpoint, error) {
 	e.work.Go(func() { e.watch(changes) })
 	e.work.Go(func() { e.serve(e.resume, nil) })
 	return e, nil
+}
+
+// listenForResumes opens the resume listener. A host may have no IPv6 at all.
+func (e *Endpoint) listenForResumes() error {
+	addr := e.cfg.ResumeAddr
+	l, err := e.cfg.Network.Listen(e.ctx, addr)
+	if err != nil && addr.Addr() == netip.IPv6Unspecified() {
+		l, err = e.cfg.Network.Listen(e.ctx, netip.AddrPortFrom(netip.IPv4Unspecified(), addr.Port()))
+	}
+	if err != nil {
+		return fmt.Errorf("listen for resumes on %v: %w", addr, err)
+	}
+	e.resume = l
+	return nil
 }
 
 // Announcement is what to answer a probe with. held says that a marked connection from the prober's
