@@ -6,12 +6,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"rock/rocks/group/stage"
 )
 
 // helper names the environment variable that makes this test binary one of the helpers below,
@@ -26,8 +29,9 @@ func TestMain(m *testing.M) {
 	case "signals":
 		reportSignals()
 		os.Exit(0)
-	case "ends":
-		os.Exit(0)
+	}
+	if mask, ok := strings.CutPrefix(os.Getenv(helper), "mask "); ok {
+		execWithMask(mask)
 	}
 	os.Exit(testMain(m))
 }
@@ -75,6 +79,22 @@ func reportSignals() {
 			return
 		}
 	}
+}
+
+// execWithMask becomes the program in the arguments with these signals blocked.
+func execWithMask(text string) {
+	runtime.LockOSThread()
+	os.Unsetenv(helper)
+	mask, err := stage.ParseSigset(text)
+	if err == nil {
+		var path string
+		if path, err = exec.LookPath(os.Args[1]); err == nil {
+			stage.SetMask(mask)
+			err = syscall.Exec(path, os.Args[1:], os.Environ())
+		}
+	}
+	fmt.Println(err)
+	os.Exit(1)
 }
 
 // underRock is a program that runs under rock in a process group of its own.

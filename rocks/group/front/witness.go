@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"slices"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -22,18 +24,24 @@ import (
 // witness has a signal before the front has it, and the answer is certain.
 type witness struct {
 	pid  int
-	sock int                    // our end
-	seen map[syscall.Signal]int // got by the witness and not yet by the front
-	gone bool                   // it does not answer any more
+	sock int        // our end
+	seen []sighting // got by the witness and not yet by the front, in order
+	gone bool       // it does not answer any more
 
 	asked bool   // an answer is due
 	last  uint64 // how many signals the last answer told of
 }
 
-// batch is how many signals the witness reports at once.
+// sighting is a signal that the witness got.
+type sighting struct {
+	sig  syscall.Signal
+	told stage.Moment // when it told
+}
+
+// batch is how many signals the witness can keep. Those that come when it is full wait in the kernel.
 const batch = 32
 
-// testimony is the answer of the witness: how many signals, and which.
+// testimony is an answer of the witness: how many signals it got since the last one, and which.
 type testimony struct {
 	count   uint64
 	signals [batch]signal
@@ -48,7 +56,10 @@ func newWitness() (*witness, error) {
 	defer unix.Close(fds[1])
 	// The witness works on memory that exists before it does, because it must not call
 	// anything that allocates.
-	w := &witnessMemory{all: stage.AllSignals}
+	w := &witnessMemory{
+		all: stage.AllSignals,
+		fds: [2]unix.PollFd{{Fd: 0, Events: unix.POLLIN}, {Fd: 1, Events: unix.POLLIN}},
+	}
 	copy(w.name[:], "rock-witness")
 
 	runtime.LockOSThread()
@@ -63,15 +74,16 @@ func newWitness() (*witness, error) {
 		_ = unix.Close(fds[0])
 		return nil, fmt.Errorf("start witness: %w", errno)
 	}
-	return &witness{pid: pid, sock: fds[0], seen: make(map[syscall.Signal]int)}, nil
+	return &witness{pid: pid, sock: fds[0]}, nil
 }
 
 // witnessMemory is all that the witness works with.
 type witnessMemory struct {
-	name   [16]byte // for ps
-	all    stage.Sigset
-	now    unix.Timespec // zero
-	answer testimony
+	name  [16]byte // for ps
+	all   stage.Sigset
+	fds   [2]unix.PollFd
+	room  [1]byte // for the question
+	heard testimony
 }
 
 // forkWitness forks without exec: nothing but system calls on prepared memory happens in
@@ -91,40 +103,80 @@ func forkWitness(sock int, w *witnessMemory) (pid int, errno syscall.Errno) {
 	// Nothing of the user's may stay open here.
 	syscall.RawSyscall(syscall.SYS_DUP3, uintptr(sock), 0, 0)
 	_, _, errno = syscall.RawSyscall(unix.SYS_CLOSE_RANGE, 1, math.MaxUint32, 0)
+	if errno == 0 {
+		_, _, errno = syscall.RawSyscall6(syscall.SYS_SIGNALFD4, ^uintptr(0), uintptr(unsafe.Pointer(&w.all)),
+			unsafe.Sizeof(w.all), 0, 0, 0) // becomes descriptor 1
+	}
 	for errno == 0 {
+		n := uintptr(len(w.fds))
+		if w.heard.count == batch {
+			n-- // only the question is waited for
+		}
+		if _, _, errno = syscall.RawSyscall6(syscall.SYS_PPOLL, uintptr(unsafe.Pointer(&w.fds)), n, 0, 0, 0, 0); errno != 0 {
+			continue
+		}
+		// Signals are taken as they come: a later SIGCONT would discard a SIGTSTP that waits, and the
+		// other way round.
+		for w.heard.count < batch && waitSignal(w) {
+			w.heard.count++
+		}
+		if w.fds[0].Revents == 0 {
+			continue
+		}
 		// A question is a message of any content; the end of the front is the end.
-		n, _, _ := syscall.RawSyscall(syscall.SYS_READ, 0, uintptr(unsafe.Pointer(&w.answer)), 1)
-		if n != 1 {
+		if n, _, _ := syscall.RawSyscall(syscall.SYS_READ, 0, uintptr(unsafe.Pointer(&w.room)), 1); n != 1 {
 			break
 		}
-		w.answer.count = 0
-		for w.answer.count < batch {
-			_, _, errno := syscall.RawSyscall6(syscall.SYS_RT_SIGTIMEDWAIT, uintptr(unsafe.Pointer(&w.all)),
-				uintptr(unsafe.Pointer(&w.answer.signals[w.answer.count])),
-				uintptr(unsafe.Pointer(&w.now)), unsafe.Sizeof(w.all), 0, 0)
-			if errno != 0 {
-				break // EAGAIN: no more
-			}
-			w.answer.count++
-		}
-		syscall.RawSyscall(syscall.SYS_WRITE, 0, uintptr(unsafe.Pointer(&w.answer)), unsafe.Sizeof(w.answer))
+		syscall.RawSyscall(syscall.SYS_WRITE, 0, uintptr(unsafe.Pointer(&w.heard)), unsafe.Sizeof(w.heard))
+		w.heard.count = 0
 	}
 	for {
 		syscall.RawSyscall(syscall.SYS_EXIT_GROUP, 0, 0, 0)
 	}
 }
 
+// waitSignal takes one signal, if there is one, behind those that were heard. It belongs to forkWitness.
+//
+//go:nosplit
+//go:norace
+//go:noinline
+func waitSignal(w *witnessMemory) bool {
+	var now [2]uint64 // struct timespec
+	_, _, errno := syscall.RawSyscall6(syscall.SYS_RT_SIGTIMEDWAIT, uintptr(unsafe.Pointer(&w.all)),
+		uintptr(unsafe.Pointer(&w.heard.signals[w.heard.count])), uintptr(unsafe.Pointer(&now)), unsafe.Sizeof(w.all), 0, 0)
+	return errno == 0
+}
+
 // saw reports whether the witness got sig too, and uses that up: for a signal that the front
 // got once it must be called once. It reports false if the witness is gone.
 func (w *witness) saw(sig syscall.Signal) bool {
-	if !w.ask() {
+	w.forget()
+	if w.gone = w.gone || !w.ask(); w.gone {
 		return false
 	}
-	if w.seen[sig] == 0 {
-		return false
+	is := func(s sighting) bool { return s.sig == sig }
+	if i := slices.IndexFunc(w.seen, is); i >= 0 {
+		w.seen = slices.Delete(w.seen, i, i+1)
+		return true
 	}
-	w.seen[sig]--
-	return true
+	// A stop signal makes the kernel discard a SIGCONT that waits, and the other way round
+	// (signal(7)). So what the witness lacks may have been discarded by what it got next.
+	return slices.ContainsFunc(w.seen, func(s sighting) bool {
+		return sig == unix.SIGCONT && stops(s.sig) || stops(sig) && s.sig == unix.SIGCONT
+	})
+}
+
+// forget drops what the front never got, because the kernel discarded it there or took two for one.
+// Otherwise the front is never so far behind, except while it is stopped.
+func (w *witness) forget() {
+	const late = stage.Moment(time.Second)
+	old := stage.Now() - late
+	w.seen = slices.DeleteFunc(w.seen, func(s sighting) bool { return s.told < old })
+}
+
+// stops says whether sig stops processes, unless they object.
+func stops(sig syscall.Signal) bool {
+	return sig == unix.SIGTSTP || sig == unix.SIGTTIN || sig == unix.SIGTTOU
 }
 
 // stopped reports whether the witness is stopped: then SIGSTOP was sent to the whole process group.
@@ -196,7 +248,7 @@ func (w *witness) listen() bool {
 		if s.number() == unix.SIGCONT && s.sender() == unix.Getpid() {
 			continue // ours, see ask
 		}
-		w.seen[s.number()]++
+		w.seen = append(w.seen, sighting{s.number(), stage.Now()})
 	}
 	return true
 }

@@ -32,6 +32,7 @@ type supervisor struct {
 	started       time.Time
 	joined        stage.Moment
 	state         state
+	nudge         *time.Timer // continues the front; nil before the first time
 
 	brief context.Context // done after SIGTERM
 }
@@ -152,6 +153,7 @@ func (s *supervisor) watchCommand() (ended bool) {
 			s.continued()
 		default:
 			s.log.Info("command ended", "status", describe(status))
+			s.cancelNudge()
 			s.state.set(s.runningState())
 			releaseSession(s.plan.Group)
 			s.tell(stage.Exited{Status: status})
@@ -163,23 +165,31 @@ func (s *supervisor) watchCommand() (ended bool) {
 func (s *supervisor) stopped(sig syscall.Signal) {
 	s.log.Debug("command stopped", "signal", unix.SignalName(sig))
 	s.state.set(group.Stopped)
+	s.cancelNudge()
 	s.tell(stage.Stopped{Signal: int(sig)})
 }
 
 // groupTime is longer than the kernel takes to signal a process group.
 const groupTime = 20 * time.Millisecond
 
-// continued continues the front too. Who continued the command mostly signalled the process group, and
-// then one more SIGCONT would only confuse the front: so that is left some time to arrive.
+// continued continues the front too, if need be. Who continued the command mostly signalled the process
+// group, and then one more SIGCONT would only confuse the front: so that is left some time to arrive.
 func (s *supervisor) continued() {
 	s.log.Debug("command continued")
 	s.state.set(s.runningState())
 	s.tell(stage.Continued{})
-	time.AfterFunc(groupTime, func() {
+	s.cancelNudge()
+	s.nudge = time.AfterFunc(groupTime, func() {
 		if isStopped(s.plan.Front) && !isStopped(s.pid) {
 			_ = unix.Kill(s.plan.Front, unix.SIGCONT)
 		}
 	})
+}
+
+func (s *supervisor) cancelNudge() {
+	if s.nudge != nil {
+		s.nudge.Stop()
+	}
 }
 
 // isStopped says whether a process is stopped.
