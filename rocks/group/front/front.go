@@ -109,7 +109,7 @@ func (f *front) start(o Options, in inherited) error {
 	// If the supervisor dies its children shall become ours.
 	_ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 	plan := stage.Plan{
-		Name: o.Name, Timeout: o.Timeout, Front: f.self, Group: f.group,
+		Name: o.Name, Timeout: o.Timeout, Front: f.self, Parent: os.Getppid(), Group: f.group,
 		Mask: in.mask, Ignored: in.ignored, Files: in.files,
 	}
 	if o.Log == nil {

@@ -16,6 +16,7 @@ type Plan struct {
 	Name    string        // of the group, "" for none
 	Timeout time.Duration // of rocks, 0 as configured
 	Front   int           // pid of the front
+	Parent  int           // pid of its parent
 	Group   int           // process group of the front, which the command joins
 	Mask    Sigset        // signals that the command starts with blocked
 	Ignored Sigset        // and ignored

@@ -81,24 +81,3 @@ func children() []int {
 	}
 	return pids
 }
-
-// releaseSession does for the group's orphans what the kernel does for those of a command
-// without rock. When a shell ends, its jobs become orphaned process groups: those that are
-// stopped are hung up, because nobody could continue them, and the others are not stopped any
-// more by reading from the terminal. Here they would not be orphaned, since their new parent is
-// in their session: so we leave it. group is a process group of the session.
-func releaseSession(group int) {
-	// A leader of a process group cannot make a session, and so joins another one first.
-	if err := unix.Setpgid(0, group); err == nil {
-		_, _ = unix.Setsid()
-	}
-	all := stage.Processes()
-	for _, pid := range children() {
-		p := all[pid]
-		if p.State != 'T' || !stage.Orphaned(p.Group, all, func(stage.Process) bool { return false }) {
-			continue
-		}
-		_ = unix.Kill(-p.Group, unix.SIGHUP)
-		_ = unix.Kill(-p.Group, unix.SIGCONT)
-	}
-}

@@ -112,6 +112,7 @@ func (s *supervisor) watch(children <-chan os.Signal) {
 			}
 		}
 	}()
+	parent := endOf(s.plan.Parent)
 	for ended := false; ; {
 		if !ended {
 			ended = s.watchCommand()
@@ -121,6 +122,9 @@ func (s *supervisor) watch(children <-chan os.Signal) {
 		}
 		select {
 		case <-children:
+		case <-parent:
+			parent = nil
+			hangUp(s.plan.Group, s.plan.Front)
 		case <-front:
 			front = nil
 			if !ended {
