@@ -1,0 +1,229 @@
+package group
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// goldenMessages are the messages that CONTROL.md shows, in the order of the document.
+var goldenMessages = []struct {
+	name  string
+	value any
+	empty func() any
+}{
+	{"request", &Request{Version: 1, Op: OpInfo}, func() any { return new(Request) }},
+	{"pong", &Reply{Version: 1}, func() any { return new(Reply) }},
+	{"refusal", &Reply{Version: 1, Error: "freeze: not yet"}, func() any { return new(Reply) }},
+	{"info", &Reply{Version: 1, Info: &Info{
+		ID: "00c0ffee", Pid: 1001, Front: 1000, Supervisor: 1002, Command: []string{"sleep", "10"},
+		State: Running, Started: time.Unix(1700000000, 0),
+	}}, func() any { return new(Reply) }},
+}
+
+// documented returns the hexadecimal blocks of CONTROL.md.
+func documented(t *testing.T) [][]byte {
+	t.Helper()
+	b, err := os.ReadFile("CONTROL.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, examples, _ := strings.Cut(string(b), "## Examples")
+	var blocks [][]byte
+	for _, block := range regexp.MustCompile(`(?m)(^ {4}.*\n)+`).FindAllString(examples, -1) {
+		m, err := hex.DecodeString(strings.Join(strings.Fields(block), ""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		blocks = append(blocks, m)
+	}
+	return blocks
+}
+
+func TestControlDocument(t *testing.T) {
+	blocks := documented(t)
+	if len(blocks) != len(goldenMessages) {
+		t.Fatalf("CONTROL.md has %d examples, want %d", len(blocks), len(goldenMessages))
+	}
+	for i, m := range goldenMessages {
+		var b bytes.Buffer
+		if err := writeMessage(&b, m.value, MaxReply); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(b.Bytes(), blocks[i]) {
+			t.Errorf("%s: got %x, want %x as documented", m.name, b.Bytes(), blocks[i])
+		}
+		got := m.empty()
+		if err := readMessage(bytes.NewReader(blocks[i]), got, MaxReply); err != nil {
+			t.Errorf("%s: %v", m.name, err)
+		}
+		if !reflect.DeepEqual(got, m.value) {
+			t.Errorf("%s: got %+v, want %+v", m.name, got, m.value)
+		}
+	}
+}
+
+func TestReadMessage(t *testing.T) {
+	for _, tt := range []struct {
+		name, hex string
+		want      error
+	}{
+		{"nothing", "", io.EOF},
+		{"part of the length", "0000", io.ErrUnexpectedEOF},
+		{"part of the message", "0000000c82a176", io.ErrUnexpectedEOF},
+		{"too long", "00001001", ErrTooLarge},
+		{"far too long", "ffffffff", ErrTooLarge},
+	} {
+		b, _ := hex.DecodeString(tt.hex)
+		if err := readMessage(bytes.NewReader(b), new(Request), MaxRequest); !errors.Is(err, tt.want) {
+			t.Errorf("%s: got %v, want %v", tt.name, err, tt.want)
+		}
+	}
+	if err := readMessage(strings.NewReader("\x00\x00\x00\x01\xc1"), new(Request), MaxRequest); err == nil {
+		t.Error("what is no MessagePack was accepted")
+	}
+}
+
+func FuzzReadMessage(f *testing.F) {
+	for _, m := range goldenMessages {
+		var b bytes.Buffer
+		if err := writeMessage(&b, m.value, MaxReply); err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b.Bytes())
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		_ = readMessage(bytes.NewReader(b), new(Request), MaxRequest)
+		_ = readMessage(bytes.NewReader(b), new(Reply), 1<<16)
+	})
+}
+
+// fakeGroup answers in tests.
+type fakeGroup struct{ rocks []Rock }
+
+func (fakeGroup) Info() Info      { return Info{ID: "00c0ffee", State: Running} }
+func (f fakeGroup) Rocks() []Rock { return f.rocks }
+
+// serveFake serves a group and returns a way to it.
+func serveFake(t *testing.T, answers Answers) *Group {
+	t.Helper()
+	// Longer than a socket address can be.
+	dir := filepath.Join(t.TempDir(), strings.Repeat("long", 30))
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "control")
+	s, err := Serve(path, answers, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return &Group{Info: Info{ID: "00c0ffee"}, socket: path}
+}
+
+func TestControl(t *testing.T) {
+	rocks := []Rock{{ID: "a", State: "suspended", InFlight: 17, Since: time.Unix(1700000000, 5), Error: "gone"}}
+	g := serveFake(t, fakeGroup{rocks})
+	ctx := context.Background()
+	for _, tt := range []struct {
+		op, err string
+	}{
+		{OpPing, ""}, {OpInfo, ""}, {OpConns, ""},
+		{OpFreeze, "freeze: not yet"}, {OpCheckpoint, "checkpoint: not yet"},
+		{"dance", `unknown operation "dance"`},
+	} {
+		_, err := g.ask(ctx, tt.op)
+		if got := message(err); got != tt.err {
+			t.Errorf("%s: got error %q, want %q", tt.op, got, tt.err)
+		}
+	}
+	got, err := g.AskRocks(ctx)
+	if err != nil || !reflect.DeepEqual(got, rocks) {
+		t.Errorf("rocks: got %+v (%v), want %+v", got, err, rocks)
+	}
+}
+
+func message(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+// TestControlClients lets many clients do nothing, or wrong things: others must still get answers, and
+// Close must not wait for them.
+func TestControlClients(t *testing.T) {
+	g := serveFake(t, fakeGroup{})
+	for i := range maxClients - 1 {
+		short, done, err := shortPath(g.socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := net.Dial("unix", short)
+		done()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		if i%2 == 0 {
+			_, _ = c.Write([]byte{0, 0, 0, 9, 1, 2})
+		}
+	}
+	if _, err := g.ask(context.Background(), OpPing); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestControlVersion(t *testing.T) {
+	s := &Server{answers: fakeGroup{}}
+	if r := s.answer(Request{Version: 2, Op: OpPing}); !strings.Contains(r.Error, "version 2") {
+		t.Errorf("got %+v, want a refusal of version 2", r)
+	}
+}
+
+func TestControlTooLarge(t *testing.T) {
+	g := serveFake(t, fakeGroup{make([]Rock, MaxReply/50)})
+	if _, err := g.AskRocks(context.Background()); err == nil || !strings.Contains(err.Error(), ErrTooLarge.Error()) {
+		t.Errorf("got %v, want it to be too large", err)
+	}
+}
+
+func TestNobodyAnswers(t *testing.T) {
+	dir := t.TempDir()
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: dir + "/control", Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	g := &Group{socket: dir + "/control"}
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		_, _ = c.Read(make([]byte, 1)) // and says nothing
+		cancel()
+		_, _ = io.Copy(io.Discard, c)
+	}()
+	if _, err := g.ask(ctx, OpPing); !errors.Is(err, ErrNoAnswer) {
+		t.Errorf("got %v, want %v", err, ErrNoAnswer)
+	}
+}
