@@ -88,16 +88,19 @@ func interposeAbility(f seccomp.Features, err error, yama string) ability {
 		{Name: "kernel", OK: true, Detail: f.Kernel},
 		{Name: "no other listener", OK: !errors.Is(err, seccomp.ErrNested),
 			Detail: "a program that is supervised already cannot be supervised again"},
-		{Name: "reach into the command", OK: !errors.Is(err, seccomp.ErrNoAccess), Detail: "pidfd_getfd" + yamaDetail(yama)},
-		{Name: "calls wait killable", OK: f.WaitKillable, Remedy: newer("5.19"),
-			Detail: "a call that is being answered is not broken off by signals"},
-		{Name: "descriptor and answer in one", OK: f.AddFDSend, Remedy: newer("5.14"), Detail: "accept is atomic"},
-		{Name: "synchronous wake-up", OK: f.SyncWakeup, Remedy: newer("6.6"), Detail: "a trapped call costs 3 µs instead of 40"},
 		{Name: "descriptors of threads", OK: f.ThreadPidfd, Remedy: newer("6.9"), Detail: "also of threads with a table of their own"},
-		{Name: "memory of the command", OK: f.ProcessVM, Detail: "process_vm_readv",
-			Remedy: "allow process_vm_readv and process_vm_writev in the seccomp profile or LSM policy"},
 		{Name: "setuid programs", OK: !f.NoNewPrivs, Detail: "sudo and its like keep their privileges under rock",
 			Remedy: "only with CAP_SYS_ADMIN: sudo rock COMMAND instead of rock sudo COMMAND"},
+	}
+	if err == nil || errors.Is(err, seccomp.ErrNoAccess) { // else the probe did not get that far
+		a.Needs = append(a.Needs,
+			feature{Name: "reach into the command", OK: err == nil, Detail: "pidfd_getfd" + yamaDetail(yama)},
+			feature{Name: "memory of the command", OK: f.ProcessVM, Detail: "process_vm_readv",
+				Remedy: "allow process_vm_readv and process_vm_writev in the seccomp profile or LSM policy"},
+			feature{Name: "calls wait killable", OK: f.WaitKillable, Remedy: newer("5.19"),
+				Detail: "a call that is being answered is not broken off by signals"},
+			feature{Name: "descriptor and answer in one", OK: f.AddFDSend, Remedy: newer("5.14"), Detail: "accept is atomic"},
+			feature{Name: "synchronous wake-up", OK: f.SyncWakeup, Remedy: newer("6.6"), Detail: "a trapped call costs 3 µs instead of 40"})
 	}
 	for i := range a.Needs {
 		if a.Needs[i].OK {
