@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -71,16 +72,20 @@ func startNamed(t *testing.T, command ...string) (*exec.Cmd, group.Group) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var stderr strings.Builder
-	cmd.Stderr = &stderr
+	stderr, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stderr = stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
 		_ = unix.Kill(-cmd.Process.Pid, unix.SIGKILL)
 		_ = cmd.Wait()
+		_ = stderr.Close()
 		if t.Failed() {
-			t.Logf("standard error: %s", stderr.String())
+			t.Logf("standard error: %s", complaints(t, cmd))
 		}
 	})
 	var b [3]byte // "go\n"
@@ -93,6 +98,16 @@ func startNamed(t *testing.T, command ...string) (*exec.Cmd, group.Group) {
 		return ok && g.Pid != 0
 	})
 	return cmd, g
+}
+
+// complaints returns what a command of startNamed has written to standard error so far.
+func complaints(t *testing.T, cmd *exec.Cmd) string {
+	t.Helper()
+	b, err := os.ReadFile(cmd.Stderr.(*os.File).Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
 }
 
 // endOf waits for the end of rock.
@@ -230,7 +245,7 @@ func TestSupervisorKilled(t *testing.T) {
 	if got := <-connected; got != "orphan\n" {
 		t.Errorf("got %q from the orphan", got)
 	}
-	if got := cmd.Stderr.(*strings.Builder); strings.Count(got.String(), "supervisor died") != 1 {
+	if got := complaints(t, cmd); strings.Count(got, "supervisor died") != 1 {
 		t.Errorf("standard error: got %q, want one line that tells", got)
 	}
 	if _, ok := groupNamed(t, g.Name); ok {

@@ -283,23 +283,6 @@ func TestPipeline(t *testing.T) {
 	})
 }
 
-func TestKillJob(t *testing.T) {
-	eachShell(t, func(t *testing.T, x *terminal, rock string) {
-		x.send(rock + "sh -c 'trap \"echo caught\" USR1; echo go; while :; do sleep 0.01; done' & \r")
-		x.expect(`go\r\n`)
-		x.send("kill -USR1 %1\r")
-		x.expect(`caught\r\n`)
-		x.send("kill -STOP %1\r")
-		for !regexp.MustCompile(`(?i)stopped`).MatchString(x.run("jobs")) {
-		}
-		x.send("kill -CONT %1; kill -USR1 %1\r")
-		x.expect(`caught\r\n`)
-		x.send("kill -KILL %1\r")
-		for !regexp.MustCompile(`(?i)killed`).MatchString(x.run("jobs")) {
-		}
-	})
-}
-
 func TestInnerShell(t *testing.T) {
 	for _, inner := range []string{"bash --norc --noprofile -i", "dash -i"} {
 		t.Run(strings.Fields(inner)[0], func(t *testing.T) {
