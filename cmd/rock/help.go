@@ -9,8 +9,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-const long = `Runs a program with its TCP connections made reliable: they survive lost links, new
-addresses and days without a network. Nothing changes towards peers without rock.`
+const long = `Runs a program with its TCP connections made reliable: they survive lost links,
+new addresses and days without a network. To peers without rock nothing changes.`
 
 const examples = `  rock ssh host               reliable if sshd runs under rock too
   rock --name web nginx       rockctl conns web shows its connections
@@ -22,7 +22,7 @@ const helpTemplate = `Usage: {{.UseLine}}
 
 {{.Example}}
 
-{{.LocalFlags.FlagUsages}}
+{{.LocalFlags.FlagUsagesWrapped 80}}
 Exit status: that of the command; 125 rock failed, 126 the command cannot be
 executed, 127 it was not found, 128+n it was killed by signal n.
 ROCK_QUIET=1 keeps warnings away. Connections: rockctl. Manual: man rock.

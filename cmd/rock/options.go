@@ -50,11 +50,11 @@ func newCommand(run func(options) error) *cobra.Command {
 	f.SetInterspersed(false) // what stands behind the command belongs to it
 	f.SortFlags = false
 	f.StringVar(&o.name, "name", "", "call the group `NAME`, for rockctl")
-	f.DurationVar(&o.timeout, "timeout", 0, "give a connection up after `TIME` without the network (default 72h)")
+	f.DurationVar(&o.timeout, "timeout", 0, "give up connections after `TIME` without a network (72h)")
 	f.StringVar(&o.log, "log", "", "append what rock does to `FILE`")
 	f.BoolVarP(&o.checkpointable, "checkpointable", "k", false, "make the processes checkpointable (not yet)")
 	f.BoolVarP(&o.localhost, "localhost", "l", false, "reconnect to localhost (not yet)")
-	f.BoolVarP(&o.remote, "remote", "d", false, "start rockd on the other host for ssh or scp, as USER if given (not yet)")
+	f.BoolVarP(&o.remote, "remote", "d", false, "-d [USER] ssh ...: start rockd over there (not yet)")
 	f.BoolP("version", "V", false, "show the version")
 	f.BoolP("help", "h", false, "show this help")
 	g.addFlags(cmd)
