@@ -21,11 +21,19 @@ func releaseSession(group int) {
 	if err := unix.Setpgid(0, group); err == nil {
 		_, _ = unix.Setsid()
 	}
-	all := stage.Processes()
+	var stopped []int // their process groups
 	for _, pid := range children() {
-		p := all[pid]
-		if p.State == 'T' && stage.Orphaned(p.Group, all, func(stage.Process) bool { return false }) {
-			hangUpGroup(p.Group)
+		if p, err := stage.ReadProcess(pid); err == nil && p.State == 'T' {
+			stopped = append(stopped, p.Group)
+		}
+	}
+	if stopped == nil {
+		return // which saves a look at all processes
+	}
+	all := stage.Processes()
+	for _, group := range stopped {
+		if stage.Orphaned(group, all, func(stage.Process) bool { return false }) {
+			hangUpGroup(group)
 		}
 	}
 }
