@@ -178,7 +178,10 @@ func TestOrphans(t *testing.T) {
 // TestStoppedOrphans ends a command that leaves a stopped job behind. As without rock, it must be
 // hung up.
 func TestStoppedOrphans(t *testing.T) {
-	_, g := startNamed(t, "bash", "-mc", `sleep 1000 & kill -STOP %1; echo go; exec 1>&-; kill -9 $$`)
+	gate := t.TempDir() + "/gate"
+	_, g := startNamed(t, "bash", "-mc", `sleep 1000 & kill -STOP %1; echo go; exec 1>&-
+		until [ -f `+gate+` ]; do sleep 0.01; done; kill -9 $$`)
+	touch(t, gate)
 	await(t, "supervisor gone", func() bool { return gone(g.Supervisor) })
 }
 
