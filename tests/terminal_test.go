@@ -66,6 +66,30 @@ func (term *terminal) typed(t *testing.T, text string) {
 	}
 }
 
+// press types a key until the terminal shows a text. A key that is typed before the
+// shell has handed the terminal to the job does not reach the job.
+func (term *terminal) press(t *testing.T, key, text string) {
+	t.Helper()
+	deadline := time.Now().Add(harness.Patience)
+	for !term.shows(text) {
+		if time.Now().After(deadline) {
+			break // expect says what is there instead
+		}
+		term.typed(t, key)
+		for again := time.Now().Add(time.Second); !term.shows(text) && time.Now().Before(again); {
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
+	term.expect(t, text)
+}
+
+// shows reports whether the terminal shows a text that was not expected yet.
+func (term *terminal) shows(text string) bool {
+	term.mu.Lock()
+	defer term.mu.Unlock()
+	return strings.Contains(term.text[term.seen:], text)
+}
+
 // expect waits until text is shown after what was expected before.
 func (term *terminal) expect(t *testing.T, text string) {
 	t.Helper()
