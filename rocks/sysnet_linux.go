@@ -7,7 +7,6 @@ import (
 	"os"
 	"syscall"
 	"time"
-	"unsafe"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -48,19 +47,7 @@ func control(c syscall.RawConn, f func(fd int) error) error {
 	return inner
 }
 
-// savedMSS reads TCP_SAVED_SYN, which package unix has no call for: the value
-// is binary and its length matters.
-func savedMSS(fd int) int {
-	var saved [512]byte // more than any IP and TCP header that the kernel keeps
-	n := uint32(len(saved))
-	_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.IPPROTO_TCP, unix.TCP_SAVED_SYN,
-		uintptr(unsafe.Pointer(&saved[0])), uintptr(unsafe.Pointer(&n)), 0)
-	if errno != 0 {
-		return 0
-	}
-	mss, _ := detect.SYNMSS(saved[:n])
-	return mss
-}
+func savedMSS(fd int) int { return detect.SavedMSS(fd) }
 
 func smoothedRTT(fd int) time.Duration {
 	info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)

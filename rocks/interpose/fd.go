@@ -72,10 +72,9 @@ func tcpState(fd int) (uint8, error) {
 
 // TCP states of TCP_INFO that decisions hang on.
 const (
-	tcpEstablished = 1
-	tcpSynSent     = 2
-	tcpClosed      = 7
-	tcpListening   = 10
+	tcpSynSent   = 2
+	tcpClosed    = 7
+	tcpListening = 10
 )
 
 // timeoutOption reads SO_RCVTIMEO or SO_SNDTIMEO; 0 means none.
