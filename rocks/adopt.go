@@ -27,7 +27,7 @@ func (c *Conn) adoptLocked(nc net.Conn, o offer) error {
 	if c.phase == closed {
 		return net.ErrClosed
 	}
-	if c.exporting {
+	if c.sealed {
 		return errNotWanted
 	}
 	if c.staleLocked(o.epoch, o.incarnation) {

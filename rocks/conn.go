@@ -86,8 +86,8 @@ type Conn struct {
 	wasReset bool           // by the peer
 	orphan   error          // why another copy of this end may own the rock now; nil: none does
 
-	exporting bool
-	mourning  bool // see mournLocked
+	sealed   bool // it must not get a link; see Seal
+	mourning bool // see mournLocked
 }
 
 var _ net.Conn = (*Conn)(nil)

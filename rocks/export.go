@@ -17,14 +17,27 @@ import (
 // Conn, so bytes that a ReadFrom or WriteTo holds at that moment are lost: stop them
 // before. The Conn is closed; its methods return ErrExported. It blocks until the link is closed. If
 // ctx is done before, or the rock has ended, it returns an error; in the first case nothing has changed
-// but that the rock is suspended for a moment.
+// but that the rock is suspended for a moment. It is [Conn.Seal] and [Conn.Yield] in one.
 func (c *Conn) Export(ctx context.Context) (*State, error) {
+	st, err := c.Seal(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c.Yield()
+	return st, nil
+}
+
+// Seal gives the rock's link up, keeps it from getting another one, and returns its State. Until
+// [Conn.Unseal] or [Conn.Yield] nothing comes or goes and nothing is acknowledged, so the State stays true as long as
+// nobody reads or writes here; as with Export, what a ReadFrom or WriteTo holds is not part of it.
+// It blocks until the link is closed; errors are those of Export.
+func (c *Conn) Seal(ctx context.Context) (*State, error) {
 	c.mu.Lock()
 	if err := c.exportableLocked(); err != nil {
 		c.mu.Unlock()
 		return nil, err
 	}
-	c.exporting = true
+	c.sealed = true
 	if c.phase == established {
 		c.moveLocked(suspended, errExporting)
 	}
@@ -41,23 +54,54 @@ func (c *Conn) Export(ctx context.Context) (*State, error) {
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.exporting = false
 	if cause == nil && c.phase != suspended {
 		cause = fmt.Errorf("rock is %v", c.phase)
 	}
 	if cause != nil {
-		if c.phase == suspended {
-			c.redial.startLocked(c, 0)
-		}
+		c.unsealLocked()
 		return nil, c.opError("export", cause)
 	}
-	st := c.stateLocked()
+	return c.stateLocked(), nil
+}
+
+// sealEpochs is by how much Unseal raises the epoch: by one more than Resume, so that whoever resumes
+// the State that Seal returned is the stale one.
+const sealEpochs = 2
+
+// Unseal lets a sealed rock go on here. The State that Seal returned is worthless from now on: who
+// resumes it is refused as stale once this end has met its peer again. It does nothing to a rock that is not sealed.
+func (c *Conn) Unseal() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.sealed {
+		return
+	}
+	if c.epoch <= math.MaxUint32-sealEpochs {
+		c.epoch += sealEpochs
+	}
+	c.unsealLocked()
+}
+
+func (c *Conn) unsealLocked() {
+	c.sealed = false
+	if c.phase == suspended {
+		c.redial.startLocked(c, 0)
+	}
+}
+
+// Yield closes a sealed rock here: it belongs to the holder of its State. The Conn's methods return
+// ErrExported. It does nothing to a rock that is not sealed.
+func (c *Conn) Yield() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.sealed {
+		return
+	}
 	c.orphan = ErrExported
 	if !c.done {
 		c.doneLocked(ErrExported)
 	}
 	c.moveLocked(closed, ErrExported)
-	return st, nil
 }
 
 var errExporting = fmt.Errorf("link was closed: %w", ErrExported)
@@ -67,7 +111,7 @@ func (c *Conn) exportableLocked() error {
 	switch {
 	case c.phase == connecting || c.phase == closed:
 		return c.opError("export", fmt.Errorf("rock is %v", c.phase))
-	case c.exporting:
+	case c.sealed:
 		return c.opError("export", fmt.Errorf("it is under way already"))
 	}
 	return nil
@@ -96,14 +140,30 @@ func (e *Endpoint) Resume(ctx context.Context, st *State) (*Conn, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if err := st.Validate(); err != nil {
+	c, err := e.fromState(st)
+	if err != nil {
 		return nil, fmt.Errorf("resume: %w", err)
 	}
+	if err := e.register(c); err != nil {
+		return nil, fmt.Errorf("resume: %w", err)
+	}
+	e.log.Info("rock taken over", "state", st)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.searchLocked()
+	return c, nil
+}
+
+// fromState returns the Conn that a State describes, in the next epoch, suspended, and known to nobody.
+func (e *Endpoint) fromState(st *State) (*Conn, error) {
+	if err := st.Validate(); err != nil {
+		return nil, err
+	}
 	if st.Protocol < wire.MinVersion || st.Protocol > wire.MaxVersion {
-		return nil, fmt.Errorf("resume: %w", &wire.VersionError{Got: st.Protocol})
+		return nil, &wire.VersionError{Got: st.Protocol}
 	}
 	if st.Epoch == math.MaxUint32 {
-		return nil, fmt.Errorf("resume: %w", refuse("epoch", "can not be raised any more"))
+		return nil, refuse("epoch", "can not be raised any more")
 	}
 	c := newConn(e, st.ID, st.Role)
 	c.keys = auth.Keys{Client: st.ClientKey, Server: st.ServerKey}
@@ -116,13 +176,6 @@ func (e *Endpoint) Resume(ctx context.Context, st *State) (*Conn, error) {
 	c.restoreStreams(st)
 	c.phase, c.suspendedAt = suspended, st.Suspended
 	close(c.born)
-	if err := e.register(c); err != nil {
-		return nil, fmt.Errorf("resume: %w", err)
-	}
-	e.log.Info("rock taken over", "state", st)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.searchLocked()
 	return c, nil
 }
 

@@ -395,3 +395,97 @@ func asReset(err error, target **rocks.ResetError) bool { return errors.As(err, 
 func addrPort(addr string, port uint16) netip.AddrPort {
 	return netip.AddrPortFrom(netip.MustParseAddr(addr), port)
 }
+
+// TestSealAndGoOn takes the State of a rock that then goes on in place. Whoever tries to go on with that State is
+// told so beforehand, and refused if it tries all the same; the rock is unharmed.
+func TestSealAndGoOn(t *testing.T) {
+	for name, server := range map[string]bool{"client": false, "server": true} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, plan{}, func(t *testing.T, w *world) {
+				client, server := w.dialAs(server)
+				up, down := text{1}, text{2}
+				w.write(client, up, 0, 50_000)
+				w.write(server, down, 0, 60_000)
+				w.read(client, down, 0, 10_000)
+				st, err := client.Seal(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				w.secret(st)
+				if _, err := client.Seal(t.Context()); err == nil {
+					t.Error("sealed twice")
+				}
+				time.Sleep(time.Minute)
+				if s := client.Info().State; s != "suspended" {
+					t.Errorf("a sealed rock is %s", s)
+				}
+				copied := copyState(t, st)
+				client.Unseal()
+				w.within(10*time.Second, "the rest", func() error {
+					w.read(server, up, 0, 50_000)
+					w.read(client, down, 10_000, 60_000)
+					return nil
+				})
+				w.goesOn(client, server, time.Second)
+				e := w.another(w.net.Host("c", "10.0.0.3"), rocks.Config{})
+				if err := e.Ask(t.Context(), copied); !errors.Is(err, rocks.ErrStaleEpoch) {
+					t.Errorf("asked about the old state: %v, want %v", err, rocks.ErrStaleEpoch)
+				}
+				stale := w.resume(e, copied)
+				time.Sleep(10 * time.Second)
+				if _, err := stale.Write([]byte("x")); !errors.Is(err, rocks.ErrStaleEpoch) {
+					t.Errorf("the stale copy wrote: %v, want %v", err, rocks.ErrStaleEpoch)
+				}
+				w.goesOn(client, server, time.Second)
+			})
+		})
+	}
+}
+
+// TestAsk asks the peer about States, which changes nothing for anybody.
+func TestAsk(t *testing.T) {
+	for name, server := range map[string]bool{"client": false, "server": true} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, plan{}, func(t *testing.T, w *world) {
+				client, server := w.dialAs(server)
+				up := text{1}
+				w.write(client, up, 0, 1000)
+				w.read(server, up, 0, 1000)
+				time.Sleep(5 * time.Second)
+				first := w.export(client)
+				e := w.another(w.net.Host("c", "10.0.0.3"), rocks.Config{})
+				for range 3 {
+					if err := e.Ask(t.Context(), first); err != nil {
+						t.Errorf("a state that is good: %v", err)
+					}
+				}
+				if n := len(e.Conns()); n != 0 {
+					t.Errorf("asking left %d rocks", n)
+				}
+				older := *copyState(t, first)
+				client = w.resume(e, first)
+				w.write(client, up, 1000, 2000)
+				w.read(server, up, 1000, 2000)
+				newer := w.export(client)
+				if err := e.Ask(t.Context(), newer); err != nil {
+					t.Errorf("a state that is good, the second time: %v", err)
+				}
+				older.Epoch = newer.Epoch
+				if err := e.Ask(t.Context(), &older); !errors.Is(err, rocks.ErrRolledBack) {
+					t.Errorf("a state from before the last kilobyte: %v, want %v", err, rocks.ErrRolledBack)
+				}
+				client = w.resume(e, newer)
+				w.goesOn(client, server, 3*time.Second)
+			})
+		})
+	}
+}
+
+// dialAs is dial with the ends exchanged if so asked, for tests of one end that may have either role.
+func (w *world) dialAs(server bool) (one, other *rocks.Conn) {
+	one, other = w.dial()
+	if server {
+		return other, one
+	}
+	return one, other
+}

@@ -30,12 +30,7 @@ func (c *Conn) resumeOn(ctx context.Context, nc net.Conn) error {
 }
 
 func (c *Conn) sayResume(x *exchange) error {
-	c.mu.Lock()
-	m := &wire.Resume{
-		ID: c.id, Role: c.role, Epoch: c.epoch, Incarnation: c.incarnation, PeerEpoch: c.peerEpoch,
-		Generation: c.generation, Nonce: auth.Nonce(), Addresses: c.e.addresses(),
-	}
-	c.mu.Unlock()
+	m := c.resumeMessage()
 	if err := x.send(m); err != nil {
 		return err
 	}
@@ -59,6 +54,16 @@ func (c *Conn) sayResume(x *exchange) error {
 		return c.commit(x, o, ch.Generation, auth.LabelProof)
 	}
 	return c.prove(x, o)
+}
+
+// resumeMessage returns what this end says first when it resumes the rock.
+func (c *Conn) resumeMessage() *wire.Resume {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return &wire.Resume{
+		ID: c.id, Role: c.role, Epoch: c.epoch, Incarnation: c.incarnation, PeerEpoch: c.peerEpoch,
+		Generation: c.generation, Nonce: auth.Nonce(), Addresses: c.e.addresses(),
+	}
 }
 
 // mourns reports whether the rock has ended and the peer is looked for only to be told so. It is, now
@@ -135,7 +140,9 @@ type proven struct {
 // judge decides whether both ends may go on with the rock. If the peer may not, it is told so; if this
 // end may not, the rock fails.
 func (c *Conn) judge(x *exchange, p proven) error {
+	c.mu.Lock()
 	err := c.judgeLocked(p)
+	c.mu.Unlock()
 	switch {
 	case errors.Is(err, errPeerStale):
 		x.refuse(wire.ReasonStale)
@@ -149,9 +156,8 @@ func (c *Conn) judge(x *exchange, p proven) error {
 	return err
 }
 
+// judgeLocked is what judge decides by.
 func (c *Conn) judgeLocked(p proven) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	switch {
 	case c.phase == closed:
 		return net.ErrClosed
