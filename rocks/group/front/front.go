@@ -116,6 +116,7 @@ func (f *front) start(o Options, in inherited) error {
 		return f.channel.Send(plan)
 	}
 	defer o.Log.Close()
+	plan.Handles.Log = true
 	return f.channel.Send(plan, o.Log)
 }
 

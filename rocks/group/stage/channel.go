@@ -138,6 +138,8 @@ func decode(b []byte) (Message, error) {
 		return as[Continued](b[1:])
 	case 'x':
 		return as[Exited](b[1:])
+	case 'k':
+		return as[Checkpointed](b[1:])
 	}
 	return nil, fmt.Errorf("unknown message %q", b[0])
 }

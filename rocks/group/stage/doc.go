@@ -9,10 +9,10 @@
 // Front and supervisor talk over a [Channel], a socket pair made by the front:
 //
 //	front                          supervisor
-//	Plan (log file)           →
+//	Plan (log, terminal)      →
 //	                          ←    Started (pidfd, listener)   or   Failed
 //	                          ←    Stopped, Continued          any number
-//	                          ←    Exited                      the front leaves
+//	                          ←    Exited or Checkpointed      the front leaves
 //
 // Each end takes the end of the stream without a last message for the death of
 // the other.

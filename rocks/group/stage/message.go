@@ -10,17 +10,44 @@ import (
 // A Message is one of the types below; see the package comment for who sends what.
 type Message interface{ kind() byte }
 
-// Plan tells the supervisor what to do. It comes with the log file, if there is
-// one. The arguments of the command are those of the supervisor itself.
+// Plan tells the supervisor what to do. It comes with the log file and the ends of a
+// terminal, where there are such: see PlanHandles. The arguments of the command are those
+// of the supervisor itself.
 type Plan struct {
 	Name    string        // of the group, "" for none
 	Timeout time.Duration // of rocks, 0 as configured
 	Front   int           // pid of the front
 	Parent  int           // pid of its parent
-	Group   int           // process group of the front, which the command joins
+	Group   int           // process group of the front, which the command joins if it has no session of its own
 	Mask    Sigset        // signals that the command starts with blocked
 	Ignored Sigset        // and ignored
 	Files   []int         // descriptors above 2 that the user gave, for the command only
+
+	Checkpointable bool     // the command leads a session of its own, and can be checkpointed
+	Restore        *Restore // what to restore instead of starting a command, nil for a command
+	Terminal       []int    // which of the descriptors 0 to 2 are the slave of a terminal made for the command
+	Detached       bool     // the front leaves when all runs, and that is no reason to end
+	Handles        PlanHandles
+}
+
+// OwnSession says whether the command leads a session of its own.
+func (p *Plan) OwnSession() bool { return p.Checkpointable || p.Restore != nil }
+
+// Restore says what to restore. Such a group is checkpointable again.
+type Restore struct {
+	Dir       string // of the image, absolute
+	Localhost bool   // reconnect to localhost
+	Options   []byte // more, for whom it concerns; front and stage do not look into it
+}
+
+// PlanHandles says which descriptors come with a Plan, in this order: the log file; the slave of a
+// terminal for what is restored; and its master if nobody carries what is shown there.
+type PlanHandles struct{ Log, Slave, Master bool }
+
+// Sort returns which of files is which, nil for what did not come.
+func (h PlanHandles) Sort(files []*os.File) (log, slave, master *os.File) {
+	came := sortFiles(files, h.Log, h.Slave, h.Master)
+	return came[0], came[1], came[2]
 }
 
 // Started says that the command runs. It comes with a pidfd of the command, a
@@ -28,7 +55,7 @@ type Plan struct {
 // are such: see Handles.
 type Started struct {
 	Pid     int
-	Joined  Moment   // when it certainly was in the front's process group
+	Joined  Moment   // when it certainly was in the front's process group, if it is to be
 	Group   string   // id of the group, "" if it could not be registered
 	Warning []string // lines for the user, each telling of something that rock does without
 	Handles Handles
@@ -49,15 +76,19 @@ type Handles struct{ Pidfd, Listener, Progress bool }
 
 // Sort returns which of files is which, nil for what did not come.
 func (h Handles) Sort(files []*os.File) (pidfd, listener, progress *os.File) {
-	take := func(came bool) (f *os.File) {
+	came := sortFiles(files, h.Pidfd, h.Listener, h.Progress)
+	return came[0], came[1], came[2]
+}
+
+// sortFiles puts files into the places that are true.
+func sortFiles(files []*os.File, places ...bool) []*os.File {
+	sorted := make([]*os.File, len(places))
+	for i, came := range places {
 		if came && len(files) > 0 {
-			f, files = files[0], files[1:]
+			sorted[i], files = files[0], files[1:]
 		}
-		return f
 	}
-	pidfd = take(h.Pidfd)
-	listener = take(h.Listener)
-	return pidfd, listener, take(h.Progress)
+	return sorted
 }
 
 // Failed says that the command does not run.
@@ -75,9 +106,13 @@ type Continued struct{}
 // Exited says that the command has ended, with a status as wait4(2) has it.
 type Exited struct{ Status unix.WaitStatus }
 
-func (Plan) kind() byte      { return 'p' }
-func (Started) kind() byte   { return 's' }
-func (Failed) kind() byte    { return 'f' }
-func (Stopped) kind() byte   { return 't' }
-func (Continued) kind() byte { return 'c' }
-func (Exited) kind() byte    { return 'x' }
+// Checkpointed says that the group was written into the image Dir, and has ended.
+type Checkpointed struct{ Dir string }
+
+func (Plan) kind() byte         { return 'p' }
+func (Started) kind() byte      { return 's' }
+func (Failed) kind() byte       { return 'f' }
+func (Stopped) kind() byte      { return 't' }
+func (Continued) kind() byte    { return 'c' }
+func (Exited) kind() byte       { return 'x' }
+func (Checkpointed) kind() byte { return 'k' }

@@ -67,8 +67,10 @@ func TestChannel(t *testing.T) {
 	defer b.Close()
 	for _, m := range []Message{
 		Plan{Name: "web", Timeout: time.Hour, Front: 2, Parent: 1, Group: 2, Mask: 1, Ignored: 1 << 63, Files: []int{3, 9}},
+		Plan{Restore: &Restore{Dir: "/image", Localhost: true, Options: []byte{0, 255}}, Terminal: []int{0, 2}, Detached: true,
+			Handles: PlanHandles{Slave: true, Master: true}},
 		Started{Pid: 5, Joined: 6, Group: "00c0ffee", Warning: []string{"w"}, Handles: Handles{Listener: true}},
-		Failed{127, "no"}, Stopped{19}, Continued{}, Exited{0x80},
+		Failed{127, "no"}, Stopped{19}, Continued{}, Exited{0x80}, Checkpointed{"/image"},
 	} {
 		if err := a.Send(m); err != nil {
 			t.Fatal(err)
@@ -115,6 +117,17 @@ func TestChannelFiles(t *testing.T) {
 	_ = files[0].Close()
 	if got, err := io.ReadAll(r); err != nil || string(got) != "x" {
 		t.Errorf("got %q (%v), want %q", got, err, "x")
+	}
+}
+
+func TestHandles(t *testing.T) {
+	a, b := os.NewFile(0, "a"), os.NewFile(1, "b")
+	files := []*os.File{a, b}
+	if log, slave, master := (PlanHandles{Slave: true, Master: true}).Sort(files); log != nil || slave != a || master != b {
+		t.Errorf("got %v %v %v, want the first two as slave and master", log, slave, master)
+	}
+	if pidfd, listener, progress := (Handles{Pidfd: true, Progress: true}).Sort(files[:1]); pidfd != a || listener != nil || progress != nil {
+		t.Errorf("got %v %v %v, want the only one as pidfd", pidfd, listener, progress)
 	}
 }
 

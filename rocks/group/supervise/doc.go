@@ -10,6 +10,6 @@
 //	    ── lingers until the flight logs are delivered       supervisor.go
 //
 // The supervisor has a process group of its own in the front's session, so that the terminal does
-// not reach it. SIGTERM tells it to be brief: it then waits for the group as before, but no
+// not reach it; if the command has a session of its own, because it is checkpointable, the supervisor has one too. SIGTERM tells it to be brief: it then waits for the group as before, but no
 // longer for peers that do not answer.
 package supervise

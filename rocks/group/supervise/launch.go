@@ -26,6 +26,9 @@ type interposition interface {
 // launch registers the group, starts the command and tells the front. What rock can do without
 // becomes a warning; anything else is why the command did not start.
 func (s *supervisor) launch() *stage.Failed {
+	if s.plan.Restore != nil {
+		return &stage.Failed{Status: 125, Reason: "restore: not yet"}
+	}
 	// So that the group's orphans stay our descendants, as yama's ptrace_scope 1 requires.
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return &stage.Failed{Status: 125, Reason: fmt.Sprintf("become a subreaper: %v", err)}
@@ -78,12 +81,25 @@ func (s *supervisor) process() seccomp.Process {
 	p := seccomp.Process{
 		Path: s.command[0], Args: s.command,
 		Files: []*os.File{os.Stdin, os.Stdout, os.Stderr},
-		Sys:   &syscall.SysProcAttr{Setpgid: true, Pgid: s.plan.Group},
+		Sys:   attributes(s.plan),
 	}
 	if _, exact := inheritable(s.plan); !exact {
 		p.Path, p.Args, p.Env = viaExec(s.plan, s.command)
 	}
 	return p
+}
+
+// attributes says what the command becomes a member of: the front's process group, or a session of its own
+// with the terminal that was made for it.
+func attributes(p stage.Plan) *syscall.SysProcAttr {
+	if !p.OwnSession() {
+		return &syscall.SysProcAttr{Setpgid: true, Pgid: p.Group}
+	}
+	a := &syscall.SysProcAttr{Setsid: true}
+	if len(p.Terminal) > 0 {
+		a.Setctty, a.Ctty = true, p.Terminal[0]
+	}
+	return a
 }
 
 // failure says what the front shall exit with because the command did not start.

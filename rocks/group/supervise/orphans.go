@@ -11,7 +11,8 @@ import (
 // When a shell ends, its jobs become orphaned process groups (setpgid(2)): nobody can continue them
 // any more. So the kernel hangs up those that are stopped, and no longer stops the others for
 // reading from the terminal. Jobs that have the supervisor as parent of a member are not orphaned in the
-// kernel's eyes, since it is in their session. The functions below make up for that.
+// kernel's eyes, since it is in their session. The functions below make up for that. They are not needed if the
+// command has a session of its own, in which the supervisor is not.
 
 // releaseSession is for the end of the command, which may have been a shell: the supervisor leaves
 // the session, and the stopped ones of the jobs that it adopted are hung up. group is a process group

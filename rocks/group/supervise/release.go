@@ -27,10 +27,16 @@ func (s *supervisor) release() {
 
 // openLog returns the log that came with the plan, or one that keeps nothing. If this process
 // crashes, that goes there too.
-func openLog(files []*os.File) *slog.Logger {
-	if len(files) == 0 {
+func openLog(file *os.File) *slog.Logger {
+	if file == nil {
 		return slog.New(slog.DiscardHandler)
 	}
-	_ = debug.SetCrashOutput(files[0], debug.CrashOptions{})
-	return slog.New(slog.NewTextHandler(io.Writer(files[0]), &slog.HandlerOptions{Level: slog.LevelDebug}))
+	_ = debug.SetCrashOutput(file, debug.CrashOptions{})
+	return slog.New(slog.NewTextHandler(io.Writer(file), &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+// discard reads what is shown on a terminal that nobody looks at, so that who writes there does not
+// wait. It returns when the terminal is closed.
+func discard(master *os.File) {
+	_, _ = io.Copy(io.Discard, master)
 }

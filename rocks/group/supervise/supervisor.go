@@ -24,6 +24,7 @@ type supervisor struct {
 	channel  *stage.Channel
 	log      *slog.Logger
 	warnings []string // for the front, and so the user
+	slave    *os.File // of the terminal for what is restored, nil without
 
 	registration  *group.Registration // nil without
 	server        *group.Server       // nil without
@@ -50,7 +51,11 @@ func Run(fd int, command []string) int {
 	if err != nil || !ok {
 		return 1 // the front died before it told
 	}
-	s := &supervisor{plan: plan, command: command, channel: channel, log: openLog(files)}
+	log, slave, master := plan.Handles.Sort(files)
+	s := &supervisor{plan: plan, command: command, channel: channel, log: openLog(log), slave: slave}
+	if master != nil {
+		go discard(master)
+	}
 	return s.run()
 }
 
@@ -112,7 +117,10 @@ func (s *supervisor) watch(children <-chan os.Signal) {
 			}
 		}
 	}()
-	parent := endOf(s.plan.Parent)
+	var parent <-chan struct{}
+	if !s.plan.OwnSession() { // else the kernel sees to it: see orphans.go
+		parent = endOf(s.plan.Parent)
+	}
 	for ended := false; ; {
 		if !ended {
 			ended = s.watchCommand()
@@ -127,7 +135,7 @@ func (s *supervisor) watch(children <-chan os.Signal) {
 			hangUp(s.plan.Group, s.plan.Front)
 		case <-front:
 			front = nil
-			if !ended {
+			if !ended && !s.plan.Detached {
 				// Only SIGKILL takes the front away from a command that lives. It was meant for
 				// the command.
 				s.log.Warn("the front was killed: killing the command")
@@ -159,7 +167,9 @@ func (s *supervisor) watchCommand() (ended bool) {
 			s.log.Info("command ended", "status", describe(status))
 			s.cancelNudge()
 			s.state.set(s.runningState())
-			releaseSession(s.plan.Group)
+			if !s.plan.OwnSession() {
+				releaseSession(s.plan.Group)
+			}
 			s.tell(stage.Exited{Status: status})
 			return true
 		}
@@ -183,6 +193,9 @@ func (s *supervisor) continued() {
 	s.state.set(s.runningState())
 	s.tell(stage.Continued{})
 	s.cancelNudge()
+	if s.plan.Detached {
+		return
+	}
 	s.nudge = time.AfterFunc(groupTime, func() {
 		if isStopped(s.plan.Front) && !isStopped(s.pid) {
 			_ = unix.Kill(s.plan.Front, unix.SIGCONT)
