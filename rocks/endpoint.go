@@ -173,3 +173,6 @@ func (e *Endpoint) hold() bool {
 }
 
 func (e *Endpoint) release() { e.work.Done() }
+
+// Rocks returns all rocks, those that their program has closed among them.
+func (e *Endpoint) Rocks() []*Conn { return e.conns() }

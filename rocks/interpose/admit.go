@@ -111,7 +111,7 @@ func peek(f *os.File, entry *detect.Entry, seen int) (func() detect.Decision, in
 		case err != nil:
 			return true
 		case n == 0:
-			return seen != ended
+			return seen != atEnd
 		}
 		return n != seen
 	})
@@ -121,13 +121,13 @@ func peek(f *os.File, entry *detect.Entry, seen int) (func() detect.Decision, in
 	case waitErr != nil || err != nil:
 		return entry.Reset, seen
 	case n == 0:
-		return entry.EOF, ended
+		return entry.EOF, atEnd
 	}
 	return func() detect.Decision { return entry.Bytes(buf[:n]) }, n
 }
 
-// ended stands for "the end was seen" among numbers of bytes seen.
-const ended = -1
+// atEnd stands for "the end was seen" among numbers of bytes seen.
+const atEnd = -1
 
 // enter carries a decision out.
 func (l *listener) enter(f *os.File, remote netip.AddrPort, entry *detect.Entry, d detect.Decision) {
@@ -176,6 +176,10 @@ func (l *listener) greet(f *os.File) {
 	}
 	nc, err := tcpConn(fd)
 	if err != nil {
+		return
+	}
+	if !l.ip.gate.pass(l.ctx) {
+		nc.Close()
 		return
 	}
 	rock, err := l.ip.endpoint.Accept(l.ctx, nc)

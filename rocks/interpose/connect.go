@@ -1,7 +1,6 @@
 package interpose
 
 import (
-	"context"
 	"net/netip"
 	"time"
 
@@ -58,7 +57,6 @@ func (ip *Interposer) connectSocket(c seccomp.Call, dup int, remote netip.AddrPo
 	}
 	s := newSocket(ck, family, remote)
 	d := &dial{ip: ip, s: s, program: dup, remote: remote, local: localAddr(dup).Addr(), verdict: verdict}
-	d.ctx, d.cancel = context.WithCancel(ip.dialing)
 	if !d.local.IsValid() || d.local.IsUnspecified() {
 		d.local = netip.Addr{}
 	}

@@ -30,13 +30,46 @@ type dial struct {
 	local   netip.Addr // what the program bound, if anything
 	verdict detect.Verdict
 
-	ctx    context.Context // ends when nobody waits for the connection any more
-	cancel context.CancelFunc
+	work func() // what dials: own or supervised
+
+	// Set anew by each begin.
+	ctx   context.Context // ends when nobody waits for the connection any more
+	ended chan struct{}   // closed when work has returned
 
 	mu       sync.Mutex // guards the fields below
+	cancel   context.CancelFunc
 	hold     *hold
 	detached bool // the program may use the socket: it did not wait to the end
 	over     bool
+	pausing  bool // to be broken off, and begun again
+	paused   bool // it was
+}
+
+// begin starts to dial.
+func (d *dial) begin(work func()) {
+	d.work, d.ended = work, make(chan struct{})
+	d.mu.Lock()
+	d.ctx, d.cancel = context.WithCancel(d.ip.dialing)
+	d.over, d.pausing, d.paused = false, false, false
+	d.mu.Unlock()
+	d.ip.dialling.add(d)
+	d.ip.dials.Go(func() {
+		defer close(d.ended)
+		defer d.giveUp()
+		work()
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if !d.paused {
+			d.ip.dialling.remove(d)
+		}
+	})
+}
+
+// giveUp breaks the dial off: nobody waits for it any more.
+func (d *dial) giveUp() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.cancel()
 }
 
 // startHeld begins a dial for a non-blocking socket.
@@ -48,7 +81,7 @@ func (d *dial) startHeld(c seccomp.Call) bool {
 	}
 	d.hold = h
 	d.ip.sockets.put(d.s)
-	d.ip.dials.Go(d.supervised)
+	d.begin(d.supervised)
 	d.ip.fail(c, unix.EINPROGRESS)
 	return true
 }
@@ -58,12 +91,12 @@ func (d *dial) startBlocking(c seccomp.Call) {
 	d.ip.sockets.put(d.s)
 	limit := timeoutOption(d.program, unix.SO_SNDTIMEO)
 	if d.verdict == detect.Unknown {
-		d.ip.awaitSettled(c, d.s, 0, d.detach, d.cancel) // the kernel keeps SO_SNDTIMEO itself
-		d.ip.dials.Go(d.own)
+		d.begin(d.own)
+		d.ip.awaitSettled(c, d.s, 0, d.detach, d.giveUp) // the kernel keeps SO_SNDTIMEO itself
 		return
 	}
-	d.ip.awaitSettled(c, d.s, limit, d.detachHeld, d.cancel)
-	d.ip.dials.Go(d.supervised)
+	d.begin(d.supervised)
+	d.ip.awaitSettled(c, d.s, limit, d.detachHeld, d.giveUp)
 }
 
 // detach notes that the program may be using its own socket now.
@@ -91,11 +124,10 @@ func (d *dial) detachHeld() {
 
 // supervised dials from a socket of the supervisor's.
 func (d *dial) supervised() {
-	defer d.cancel()
 	c, err := d.ip.reach(d.ctx, d.local, d.remote)
-	d.mu.Lock()
-	d.over = true
-	d.mu.Unlock()
+	if d.wasPaused(c) {
+		return
+	}
 	if err != nil {
 		d.ip.log.Debug("connect failed", "remote", d.remote, "error", err)
 		// First the error, then the event that makes the program ask for it.
@@ -121,7 +153,22 @@ func (d *dial) supervised() {
 		}
 		return
 	}
-	d.ip.carry(inner, c, d.s)
+	d.ip.carry(inner, c, d.s, cargo{})
+}
+
+// wasPaused notes that the supervisor's part of the dial is over, and reports whether that is because the dial
+// is to be paused. What it has reached then is worth keeping only if it is a rock: an ordinary
+// connection may be one for lack of time to ask.
+func (d *dial) wasPaused(c carrier) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	_, isRock := c.(*rocks.Conn)
+	d.paused = d.pausing && !isRock
+	d.over = !d.paused
+	if d.paused && c != nil {
+		_ = c.Close()
+	}
+	return d.paused
 }
 
 // abandon lets the program's socket go after a failed dial.
@@ -136,15 +183,21 @@ func (d *dial) abandon() {
 // own connects the program's own socket, with the weak mark in its SYN, and
 // asks afterwards whether the peer has rocks.
 func (d *dial) own() {
-	defer unix.Close(d.program)
-	defer d.cancel()
 	d.mark(d.firstMSS())
-	if err := d.connect(); err != nil {
+	err := d.connect()
+	var rock *rocks.Conn
+	if err == nil {
+		rock = d.askOwn()
+	}
+	if rock == nil && d.wasPaused(nil) {
+		return
+	}
+	defer unix.Close(d.program)
+	if err != nil {
 		d.mark(0)
 		d.s.settle(netip.AddrPort{}, netip.AddrPort{}, errnoOf(err, unix.ECONNREFUSED))
 		return // whoever waits takes the error and forgets the socket
 	}
-	rock := d.askOwn()
 	if rock == nil || !d.toLeg(rock) {
 		d.ip.sockets.forget(d.s)
 		d.s.settle(netip.AddrPort{}, netip.AddrPort{}, 0)
@@ -232,7 +285,7 @@ func (d *dial) toLeg(rock *rocks.Conn) bool {
 		return err != nil
 	}
 	d.s.settle(addrPortOf(rock.LocalAddr()), d.remote, 0)
-	d.ip.carry(inner, rock, d.s)
+	d.ip.carry(inner, rock, d.s, cargo{})
 	return true
 }
 

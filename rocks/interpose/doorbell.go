@@ -19,6 +19,7 @@ type delivery struct {
 	fd     int         // the socket to hand over; -1 while it is the doorbell itself
 	bell   int         // our end of a doorbell that is only that; -1 if none
 	onLeg  atomic.Bool // the rock has its leg, and ends with that
+	cargo  cargo       // what the leg begins with
 }
 
 // discard gives a delivery up as the kernel does with connections that nobody
@@ -48,25 +49,38 @@ func (l *listener) enqueue(d *delivery) {
 // usher rings for one connection after the other, never for more than the
 // program's backlog at once.
 func (l *listener) usher() {
-	for {
-		var d *delivery
-		select {
-		case d = <-l.line:
-		case <-l.ctx.Done():
-			return
-		}
+	for l.next() {
 		select {
 		case l.room <- struct{}{}:
+		case resume := <-l.pauses:
+			l.rest(resume)
+			continue
 		case <-l.ctx.Done():
-			d.discard()
 			return
 		}
+		d := l.head[0]
+		l.head = l.head[1:]
 		if err := l.deliver(d); err != nil {
 			l.ip.log.Debug("connection not delivered", "address", l.publicAddr, "error", err)
 			d.discard()
 			<-l.room
 		}
 	}
+}
+
+// next waits until a connection is at the head of the line. It returns false when the listener is shut.
+func (l *listener) next() bool {
+	for len(l.head) == 0 {
+		select {
+		case d := <-l.line:
+			l.head = append(l.head, d)
+		case resume := <-l.pauses:
+			l.rest(resume)
+		case <-l.ctx.Done():
+			return false
+		}
+	}
+	return true
 }
 
 // deliver rings for d. The doorbell of a rock becomes its leg at once, so that
@@ -86,7 +100,8 @@ func (l *listener) deliver(d *delivery) error {
 			return err
 		}
 		d.onLeg.Store(true)
-		l.ip.carry(inner, d.rock, d.sock)
+		l.ip.carry(inner, d.rock, d.sock, d.cargo)
+		d.cargo = cargo{}
 	}
 	l.answerCallers()
 	return nil

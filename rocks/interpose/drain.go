@@ -11,17 +11,21 @@ import (
 // drain takes everything that is under way in both directions out of the leg,
 // until the kernel has nothing queued any more (SIOCOUTQ, tcp(7)). program is
 // a duplicate of the program's socket; the program must not be running.
-func (l *leg) drain(program int) error {
+func (p *parked) drain(program int) error {
+	l := p.leg
 	raw, err := l.inner.SyscallConn()
 	if err != nil {
 		return fmt.Errorf("drain leg: %w", err)
 	}
 	ctlErr := raw.Control(func(fd uintptr) {
-		if l.toPeer, l.finDue, err = drainInto(l.toPeer, int(fd), program); err != nil {
+		var fin bool
+		if l.toPeer, fin, err = drainInto(l.toPeer, int(fd), program); err != nil {
 			return
 		}
+		l.finDue = l.finDue || fin && !l.left.Load()
 		var more []byte
-		more, _, err = drainInto(nil, program, int(fd))
+		more, fin, err = drainInto(nil, program, int(fd))
+		p.noRead = fin && !l.peerFIN
 		l.toProgram = append(more, l.toProgram...)
 	})
 	if err = errors.Join(ctlErr, err); err != nil {
@@ -47,6 +51,7 @@ func drainInto(b []byte, from, sender int) (_ []byte, fin bool, err error) {
 			if queued == 0 && !pending(from) {
 				return b, false, nil
 			}
+			push(sender)
 			time.Sleep(50 * time.Microsecond) // on its way through loopback
 		case err != nil:
 			return b, false, fmt.Errorf("read queue: %w", err)
@@ -55,5 +60,14 @@ func drainInto(b []byte, from, sender int) (_ []byte, fin bool, err error) {
 		default:
 			b = append(b, buf[:n]...)
 		}
+	}
+}
+
+// push makes the kernel send what it holds back (Nagle, TCP_CORK): setting TCP_NODELAY does (tcp(7)).
+func push(fd int) {
+	was := intOption(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY)
+	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+	if was == 0 {
+		_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 0)
 	}
 }

@@ -158,6 +158,25 @@ func disconnect(fd int) error {
 	return nil
 }
 
+// forgetPort makes an unconnected socket forget the port that it had while it was connected. The
+// kernel has given the port back, but still tells it (getsockname), so who saves the socket would take it
+// for one that the program has chosen, and bind the restored one to it.
+func forgetPort(fd, family int) {
+	port := localAddr(fd).Port()
+	if port == 0 {
+		return
+	}
+	was := intOption(fd, unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT)
+	_ = unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1)
+	any := netip.IPv4Unspecified()
+	if family == unix.AF_INET6 {
+		any = netip.IPv6Unspecified()
+	}
+	// EINVAL: it is bound, and so keeps its port rightly.
+	_ = unix.Bind(fd, sockaddr(netip.AddrPortFrom(any, 0), family))
+	_ = unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, was)
+}
+
 // pending reports whether a read on fd would not block: data, end or error.
 func pending(fd int) bool { return pollFor(fd, unix.POLLIN, 0) }
 

@@ -154,12 +154,23 @@ func (h *hold) fail() {
 	h.release()
 }
 
-// release gives up both descriptors, once no call of ours uses them any more.
+// undo ends the hold and leaves the program's socket unconnected, and the descriptor to the caller.
+func (h *hold) undo() {
+	_ = unix.Shutdown(h.program, unix.SHUT_RDWR)
+	h.free()
+}
+
+// release gives up all descriptors, once no call of ours uses them any more.
 func (h *hold) release() {
+	h.free()
+	unix.Close(h.program)
+}
+
+// free gives up those that only the hold has.
+func (h *hold) free() {
 	if h.blocking {
 		<-h.reached
 	}
 	unix.Close(h.filler)
 	unix.Close(h.listener)
-	unix.Close(h.program)
 }

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -50,7 +51,12 @@ type Interposer struct {
 	sockets  *sockets
 	waiting  *waiting
 	carried  legs
+	dialling dialling
 	marked   marked
+	gate     gate         // shut while the group is suspended
+	answers  sync.RWMutex // read-held while a call is being answered
+	outsider atomic.Int64 // whose calls are not ours to answer, see Recreate
+	restorer int          // who restores the group, 0 if it was started
 
 	ctx       context.Context // ends when the interposer is closed
 	cancel    context.CancelFunc
@@ -75,13 +81,19 @@ func Start(cfg Config, p seccomp.Process) (*Interposer, *os.Process, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	ip.startServing(calls)
+	return ip, process, nil
+}
+
+// startServing serves the calls, and leaves a trace for who takes over should we die.
+func (ip *Interposer) startServing(calls *seccomp.Listener) {
+	var err error
 	if ip.progress, err = seccomp.NewProgress(); err != nil {
 		ip.log.Warn("nobody can answer in our place should we die", "error", err)
 	} else {
 		calls.Note(ip.progress)
 	}
 	ip.serve(calls)
-	return ip, process, nil
 }
 
 func newInterposer(cfg Config) *Interposer {
@@ -173,6 +185,12 @@ func (ip *Interposer) answer(c seccomp.Call) {
 			ip.proceed(c)
 		}
 	}()
+	if o := ip.outsider.Load(); o == everybody || o != 0 && o == int64(c.TID) {
+		ip.proceed(c)
+		return
+	}
+	ip.answers.RLock()
+	defer ip.answers.RUnlock()
 	switch c.Nr {
 	case unix.SYS_CONNECT:
 		ip.connect(c)
@@ -207,18 +225,36 @@ func (ip *Interposer) told(c seccomp.Call, err error) {
 	}
 }
 
-// carry starts the leg between the program's socket and what carries it.
-func (ip *Interposer) carry(inner *net.TCPConn, outer carrier, s *socket) {
+// carry starts the leg between the program's socket and what carries it, with what it begins with.
+func (ip *Interposer) carry(inner *net.TCPConn, outer carrier, s *socket, with cargo) {
+	ip.start(ip.newLeg(inner, outer, s, with))
+}
+
+func (ip *Interposer) newLeg(inner *net.TCPConn, outer carrier, s *socket, with cargo) *leg {
 	l := &leg{
-		inner: inner, outer: outer, sock: s, log: ip.log, stop: ip.done,
+		inner: inner, outer: outer, sock: s, cargo: with, log: ip.log, stop: ip.done,
 		parked: make(chan struct{}), unparked: make(chan bool), over: make(chan struct{}),
 	}
 	l.onEnded = func() {
 		ip.sockets.forget(s)
 		ip.carried.remove(l)
 	}
+	return l
+}
+
+func (ip *Interposer) start(l *leg) {
 	ip.carried.add(l)
 	ip.legs.Go(l.run)
+}
+
+// Carries reports whether a socket of a process of the group is on a leg, or on its way to one, or stands for
+// a public listener: what Suspend describes. The process need not be stopped.
+func (ip *Interposer) Carries(at Place) bool {
+	known := false
+	_ = ip.onSocket(at, func(_ int, ck uint64) {
+		known = ip.sockets.get(ck) != nil || ip.sockets.listener(ck) != nil
+	})
+	return known
 }
 
 // Done is closed when no process of the group is left.

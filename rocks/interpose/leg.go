@@ -28,15 +28,6 @@ type carrier interface {
 	RemoteAddr() net.Addr
 }
 
-// ordinary is a plain TCP connection as a carrier.
-type ordinary struct{ *net.TCPConn }
-
-// Reset closes the connection with RST.
-func (o ordinary) Reset() error {
-	_ = o.SetLinger(0)
-	return o.Close()
-}
-
 // leg joins the supervisor's end of a loopback connection, whose other end is
 // the program's own socket, with a carrier. Ends and errors cross it as they
 // are: FIN as FIN, RST as RST, in each direction by itself.
@@ -59,8 +50,13 @@ type leg struct {
 
 	// Owned by run and its two goroutines while carrying, by the caller of park
 	// while parked.
-	inner     *net.TCPConn
-	peerFIN   bool   // the peer's have
+	inner *net.TCPConn
+	cargo
+}
+
+// cargo is what is in a leg while it is parked, and where its ends stand.
+type cargo struct {
+	peerFIN   bool   // the peer's bytes have ended, behind toProgram
 	finDue    bool   // the program's end was drained, not yet given to the carrier
 	toPeer    []byte // drained, not yet given to the carrier
 	toProgram []byte // drained, not yet given to the program

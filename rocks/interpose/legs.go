@@ -32,3 +32,15 @@ func (s *legs) all() []*leg {
 	}
 	return all
 }
+
+// of returns the leg of a socket, nil if it has none.
+func (s *legs) of(sock *socket) *leg {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for l := range s.set {
+		if l.sock == sock {
+			return l
+		}
+	}
+	return nil
+}

@@ -33,7 +33,10 @@ type listener struct {
 	private       netip.AddrPort
 	privateCookie uint64
 	held          *detect.Held
-	line          chan *delivery  // to be rung for
+	backlog       int            // as the program gave it
+	line          chan *delivery // to be rung for
+	head          []*delivery    // before those in line; the usher's, or whose who has paused it
+	pauses        chan chan struct{}
 	room          chan struct{}   // one token for each doorbell that waits, up to the backlog
 	ctx           context.Context // ends when the listener is shut
 	cancel        context.CancelFunc
@@ -64,7 +67,9 @@ func newListener(ip *Interposer, public, family, backlog int) (l *listener, priv
 	l = &listener{
 		ip: ip, family: family,
 		publicAddr: localAddr(public), private: localAddr(private),
+		backlog: backlog,
 		line:    make(chan *delivery, room(-1)),
+		pauses:  make(chan chan struct{}),
 		room:    make(chan struct{}, room(backlog)),
 		waiting: map[netip.AddrPort]*delivery{},
 	}
@@ -80,9 +85,11 @@ func newListener(ip *Interposer, public, family, backlog int) (l *listener, priv
 	}
 	l.ctx, l.cancel = context.WithCancel(ip.ctx)
 	l.held = ip.heldOn(l.publicAddr.Port())
-	l.public = os.NewFile(uintptr(public), "public listener")
+	l.public = newPublic(public)
 	return l, private, nil
 }
+
+func newPublic(fd int) *os.File { return os.NewFile(uintptr(fd), "public listener") }
 
 // listenError is the program's own error from listen(2).
 type listenError struct{ error }
@@ -132,6 +139,11 @@ func (l *listener) serve() {
 		}
 		if err != nil {
 			l.ip.log.Debug("public listener ended", "address", l.publicAddr, "error", err)
+			return
+		}
+		if !l.ip.gate.pass(l.ctx) {
+			resetOnClose(fd)
+			unix.Close(fd)
 			return
 		}
 		l.admit(fd, remote)
@@ -188,6 +200,9 @@ func (l *listener) shut() {
 // clear waits for all that was started and gives up what is left in the line.
 func (l *listener) clear() {
 	l.work.Wait()
+	for _, d := range l.head {
+		d.discard()
+	}
 	for {
 		select {
 		case d := <-l.line:

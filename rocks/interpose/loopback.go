@@ -55,6 +55,16 @@ func connectLeg(home legHome, program, family int) (*net.TCPConn, error) {
 	}
 }
 
+// deadEnd returns our end of a leg whose other end is closed already.
+func deadEnd(home legHome) (*net.TCPConn, error) {
+	fd, err := streamSocket(unix.AF_INET, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(fd)
+	return connectLeg(home, fd, unix.AF_INET)
+}
+
 // connectOwn connects over loopback, where the handshake is over before a
 // non-blocking call has returned.
 func connectOwn(fd int, addr netip.AddrPort, family int) error {

@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
-	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -17,107 +15,28 @@ import (
 	"rock/rocks/interpose/tracee"
 )
 
-// Parked is a leg that has been taken apart: the program's socket is
-// unconnected, and what was under way in the leg is here.
-type Parked struct {
-	Rock      *rocks.Conn // nil for an ordinary connection that is relayed
-	PID, FD   int         // a process that has the socket open, and where
-	ToPeer    []byte      // sent by the program, not yet in the flight log
-	ToProgram []byte      // come from the peer, not yet read by the program
-	SentFIN   bool        // the program has shut its sending side down
-	GotFIN    bool        // the program has been sent the peer's end
-
-	leg *leg
+// parked is a leg that has been taken apart: the program's socket is
+// unconnected, and what was under way is the leg's cargo.
+type parked struct {
+	leg     *leg
+	rock    *rocks.Conn // nil for an ordinary connection that is relayed
+	place   Place       // of the program's socket; zero if no process has it open any more
+	noRead  bool        // the program has shut its receiving side down
+	end     string      // if the rock has ended: how
+	options []Option
 }
 
-// Interrupt makes all calls that the supervisor holds come again, as the
-// kernel does with tasks that are being frozen. It is called while the freezer
-// is taking hold: a task in a held call cannot be frozen.
-func (ip *Interposer) Interrupt() { ip.waiting.interruptAll() }
-
-// Park takes all legs of the group apart, in place: it drains both directions
-// and disconnects the programs' sockets, which stay the same open file
-// descriptions. The group's processes, given by pid, must be stopped. After an
-// error all legs are as they were, or parked ones have been put together again.
-func (ip *Interposer) Park(ctx context.Context, pids []int) ([]*Parked, error) {
-	var parked []*Parked
-	for _, l := range ip.carried.all() {
-		p, err := ip.parkLeg(ctx, l, pids)
-		if err != nil {
-			return nil, errors.Join(err, ip.Unpark(parked))
-		}
-		if p != nil {
-			parked = append(parked, p)
-		}
-	}
-	return parked, nil
-}
-
-// Unpark puts legs together again and lets them carry on. Bytes that were
-// drained go first.
-func (ip *Interposer) Unpark(parked []*Parked) error {
-	var errs []error
-	for _, p := range parked {
-		errs = append(errs, ip.unparkLeg(p))
-	}
-	return errors.Join(errs...)
-}
-
-// parkLeg returns nil without an error for a leg that has just ended, or whose
-// socket no process has open any more.
-func (ip *Interposer) parkLeg(ctx context.Context, l *leg, pids []int) (*Parked, error) {
-	stopped, err := l.park(ctx)
-	if !stopped {
-		return nil, err
-	}
-	p := &Parked{leg: l}
-	p.Rock, _ = l.outer.(*rocks.Conn)
-	dup, err := p.find(pids)
-	if err != nil || dup < 0 {
-		l.unpark()
-		return nil, err
-	}
-	defer unix.Close(dup)
-	if err := l.drain(dup); err != nil {
-		l.unpark()
-		return nil, err
-	}
-	p.ToPeer, p.ToProgram = l.toPeer, l.toProgram
-	p.SentFIN, p.GotFIN = l.left.Load() || l.finDue, l.peerFIN
-	if err := disconnect(dup); err != nil {
-		l.unpark()
-		return nil, err
-	}
-	_ = l.inner.Close()
-	return p, nil
-}
-
-func (ip *Interposer) unparkLeg(p *Parked) error {
-	l := p.leg
-	dup, err := tracee.GetFD(p.PID, p.FD)
-	if err == nil {
-		defer unix.Close(dup)
-		l.inner, err = connectLeg(ip.home, dup, l.sock.family)
-	}
-	if err != nil {
-		_ = l.outer.Reset()
-		l.unparked <- false
-		return fmt.Errorf("reconnect descriptor %d of process %d: %w", p.FD, p.PID, err)
-	}
-	if p.SentFIN { // disconnecting has made the socket forget
-		_ = unix.Shutdown(dup, unix.SHUT_WR)
-	}
-	l.unpark()
-	return nil
-}
-
-// park brings both directions to rest. It returns false if the leg has ended.
-func (l *leg) park(ctx context.Context) (bool, error) {
+// requestPark tells both directions of a leg to come to rest.
+func (l *leg) requestPark() {
 	l.parking.Store(true)
 	past := time.Unix(1, 0)
 	_ = l.inner.SetDeadline(past)
 	_ = l.outer.SetReadDeadline(past)
 	_ = l.outer.SetWriteDeadline(past)
+}
+
+// awaitPark waits until they are. It returns false if the leg has ended.
+func (l *leg) awaitPark(ctx context.Context) (bool, error) {
 	select {
 	case <-l.parked:
 		return true, nil
@@ -139,38 +58,139 @@ func (l *leg) park(ctx context.Context) (bool, error) {
 func (l *leg) unpark() {
 	l.parking.Store(false)
 	_ = l.inner.SetDeadline(time.Time{})
-	_ = l.outer.SetReadDeadline(time.Time{})
-	_ = l.outer.SetWriteDeadline(time.Time{})
+	l.freeOuter()
 	l.unparked <- true
 }
 
-// find looks the program's socket up in the given processes and returns a
-// duplicate of it, -1 if none of them has it open.
-func (p *Parked) find(pids []int) (int, error) {
-	local := p.leg.inner.RemoteAddr().(*net.TCPAddr).AddrPort()
-	remote := p.leg.inner.LocalAddr().(*net.TCPAddr).AddrPort()
-	inode, err := socketInode(local, remote)
-	if errors.Is(err, errNoSocket) || err == nil && inode == 0 {
-		return -1, nil
+// freeOuter lifts the deadlines of requestPark from what carries the leg.
+func (l *leg) freeOuter() {
+	_ = l.outer.SetReadDeadline(time.Time{})
+	_ = l.outer.SetWriteDeadline(time.Time{})
+}
+
+// discard ends a parked leg: its cargo goes elsewhere, or is lost.
+func (l *leg) discard() {
+	_ = l.inner.Close()
+	l.freeOuter()
+	l.unparked <- false
+}
+
+// takeApart drains a leg that is at rest and disconnects the program's socket. It returns nil without an error if
+// the leg has ended by that.
+func (ip *Interposer) takeApart(ctx context.Context, l *leg, places *census) (*parked, error) {
+	p := &parked{leg: l, place: places.places[l.sock.cookie]}
+	p.rock, _ = l.outer.(*rocks.Conn)
+	if !p.place.valid() {
+		return p.orphan(ctx)
 	}
+	dup, err := tracee.GetFD(p.place.PID, p.place.FD)
 	if err != nil {
-		return -1, err
+		return nil, fmt.Errorf("take leg of %v apart: %w", l.sock.remote, err)
 	}
-	want := "socket:[" + strconv.FormatUint(uint64(inode), 10) + "]"
-	for _, pid := range pids {
-		dir := filepath.Join("/proc", strconv.Itoa(pid), "fd")
-		entries, err := os.ReadDir(dir)
+	defer unix.Close(dup)
+	if err := p.drain(dup); err != nil {
+		if errors.Is(err, unix.ECONNRESET) { // by the program, which disconnected the socket
+			_ = l.outer.Reset()
+			l.discard()
+			return nil, nil
+		}
+		return nil, fmt.Errorf("take leg of %v apart: %w", l.sock.remote, err)
+	}
+	p.options = readOptions(dup, l.sock.family)
+	if err := disconnect(dup); err != nil {
+		return nil, fmt.Errorf("take leg of %v apart: %w", l.sock.remote, err)
+	}
+	forgetPort(dup, l.sock.family)
+	_ = l.inner.Close()
+	p.takeEnd()
+	return p, nil
+}
+
+// orphan drains a leg whose socket no process has open: what the program wrote before it closed it is
+// still on its way.
+func (p *parked) orphan(ctx context.Context) (*parked, error) {
+	l := p.leg
+	if inode, err := socketInode(addrPortOf(l.inner.RemoteAddr()), addrPortOf(l.inner.LocalAddr())); err == nil && inode != 0 {
+		return nil, fmt.Errorf("the socket connected to %v is in no process of the group: it is being passed over a Unix socket, or a thread has descriptors of its own", l.sock.remote)
+	}
+	stop := context.AfterFunc(ctx, func() { _ = l.inner.SetReadDeadline(time.Unix(1, 0)) })
+	defer stop()
+	_ = l.inner.SetReadDeadline(time.Time{})
+	if !l.finDue && !l.left.Load() {
+		rest, err := io.ReadAll(l.inner)
+		if errors.Is(err, unix.ECONNRESET) {
+			_ = l.outer.Reset()
+			l.discard()
+			return nil, nil
+		}
+		l.toPeer = append(l.toPeer, rest...)
 		if err != nil {
-			continue // it has ended
+			return nil, fmt.Errorf("drain closed leg of %v: %w", l.sock.remote, err)
 		}
-		for _, e := range entries {
-			if target, err := os.Readlink(filepath.Join(dir, e.Name())); err != nil || !strings.EqualFold(target, want) {
-				continue
-			}
-			p.PID = pid
-			p.FD, _ = strconv.Atoi(e.Name())
-			return tracee.GetFD(pid, p.FD)
+		l.finDue = true
+	}
+	return p, nil
+}
+
+// takeEnd notes how the rock has ended, if it has, and takes what it still had for the program.
+func (p *parked) takeEnd() {
+	if p.rock == nil {
+		p.end = endReset // an ordinary connection does not outlive this supervisor
+		return
+	}
+	select {
+	case <-p.rock.Gone():
+	default:
+		return
+	}
+	l := p.leg
+	p.end = endFIN
+	if !l.peerFIN {
+		_ = p.rock.SetReadDeadline(time.Time{})
+		rest, err := io.ReadAll(p.rock) // does not wait: the rock is closed
+		l.toProgram = append(l.toProgram, rest...)
+		l.peerFIN = err == nil
+		if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.ETIMEDOUT) {
+			p.end = endReset
 		}
 	}
-	return -1, nil
+}
+
+// putTogether connects the program's socket to the supervisor again and lets the leg carry on. Bytes
+// that were drained go first.
+func (ip *Interposer) putTogether(p *parked) error {
+	l := p.leg
+	if !p.place.valid() {
+		l.unpark()
+		return nil
+	}
+	inner, err := ip.reconnectLeg(p.place, l.sock, l.left.Load() || l.finDue, p.noRead)
+	if err != nil {
+		_ = l.outer.Reset()
+		l.discard()
+		return err
+	}
+	l.inner = inner
+	l.unpark()
+	return nil
+}
+
+// reconnectLeg connects an unconnected socket of a program to the supervisor and shuts what the program has
+// shut: disconnecting has made the socket forget.
+func (ip *Interposer) reconnectLeg(at Place, s *socket, noWrite, noRead bool) (inner *net.TCPConn, err error) {
+	dup, err := tracee.GetFD(at.PID, at.FD)
+	if err != nil {
+		return nil, fmt.Errorf("reconnect %v: %w", at, err)
+	}
+	defer unix.Close(dup)
+	if inner, err = connectLeg(ip.home, dup, s.family); err != nil {
+		return nil, fmt.Errorf("reconnect %v: %w", at, err)
+	}
+	if noWrite {
+		_ = unix.Shutdown(dup, unix.SHUT_WR)
+	}
+	if noRead {
+		_ = unix.Shutdown(dup, unix.SHUT_RD)
+	}
+	return inner, nil
 }

@@ -37,6 +37,30 @@ func (g *group) stopped(f func()) {
 	}
 }
 
+// suspend suspends the group's connections, through the serialized form of their state.
+func (g *group) suspend(ctx context.Context) *Suspension {
+	g.t.Helper()
+	s, err := g.ip.Suspend(ctx, []int{g.process.Pid})
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	b, err := s.State().Encode()
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	if _, err := DecodeState(b); err != nil {
+		g.t.Fatal(err)
+	}
+	return s
+}
+
+func (g *group) resume(s *Suspension) {
+	g.t.Helper()
+	if err := s.Resume(); err != nil {
+		g.t.Fatal(err)
+	}
+}
+
 // TestPark takes the leg of a busy connection apart and puts it together
 // again, at either end, many times, while a checked stream flows both ways.
 func TestPark(t *testing.T) {
@@ -49,19 +73,14 @@ func TestPark(t *testing.T) {
 	for ; rounds < 40; rounds++ {
 		g := []*group{s, c}[rounds%2]
 		g.stopped(func() {
-			parked, err := g.ip.Park(ctx, []int{g.process.Pid})
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, p := range parked {
-				drained += len(p.ToPeer) + len(p.ToProgram)
-				if p.Rock == nil {
+			s := g.suspend(ctx)
+			for _, l := range s.State().Legs {
+				drained += len(l.ToPeer) + len(l.ToProgram)
+				if l.Rock < 0 {
 					t.Error("parked leg has no rock")
 				}
 			}
-			if err := g.ip.Unpark(parked); err != nil {
-				t.Fatal(err)
-			}
+			g.resume(s)
 		})
 	}
 	c.say("stop")
@@ -89,16 +108,12 @@ func TestParkHalfClosed(t *testing.T) {
 	defer cancel()
 	for _, g := range []*group{c, s} {
 		g.stopped(func() {
-			parked, err := g.ip.Park(ctx, []int{g.process.Pid})
-			if err != nil {
-				t.Fatal(err)
+			sp := g.suspend(ctx)
+			legs := sp.State().Legs
+			if len(legs) != 1 || (legs[0].Left || legs[0].FinDue) != (g == c) || legs[0].PeerFIN != (g == s) {
+				t.Errorf("parked %+v, want one leg with the client's end", legs)
 			}
-			if len(parked) != 1 || parked[0].SentFIN != (g == c) || parked[0].GotFIN != (g == s) {
-				t.Errorf("parked %+v, want one leg with the client's end", parked)
-			}
-			if err := g.ip.Unpark(parked); err != nil {
-				t.Fatal(err)
-			}
+			g.resume(sp)
 		})
 	}
 	s.say("answer")

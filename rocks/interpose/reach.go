@@ -115,7 +115,7 @@ func asOrdinary(nc net.Conn) (carrier, error) {
 		nc.Close()
 		return nil, fmt.Errorf("relay ordinary connection: %T is not TCP", nc)
 	}
-	return ordinary{tcp}, nil
+	return &ordinary{TCPConn: tcp}, nil
 }
 
 // spoken reports whether a connection of ours has something to read.
