@@ -45,6 +45,8 @@ func on(pattern, cause, remedy string) rule {
 	return rule{regexp.MustCompile(pattern), cause, remedy}
 }
 
+const refuseUring = "start the program under rock, which refuses io_uring, or without io_uring"
+
 // specific has the errors by which CRIU 4.1 and 4.2 name what is in the way.
 var specific = []rule{
 	// Versions and kernels.
@@ -81,9 +83,14 @@ var specific = []rule{
 		"restore from another session"),
 
 	// Things that cannot be saved.
+	// Since 6.7 the kernel does not let its descriptor be passed on, which is all that
+	// CRIU says of one that is not mapped.
+	on(`send_fds failed \(-22\)`,
+		"a process uses io_uring, which CRIU cannot save",
+		refuseUring),
 	on(`\(anon(?: \w+)? ?anon_inode:\[?io_uring\]?|\(anon_inode:\[?io_uring|\[io_uring\]`,
 		"a process uses io_uring, which CRIU cannot save",
-		"start the program so that it does not use io_uring (under rock it is refused, and most programs do without)"),
+		refuseUring),
 	on(`Can't dump file (\d+) of that type \[\d+\] \(chr (\d+:\d+)`,
 		"descriptor $1 is a device (character device $2), which CRIU cannot save",
 		"close the device before the checkpoint"),
@@ -158,6 +165,9 @@ var specific = []rule{
 	on(`Unseizable non-zombie (\d+) found, state (\S), err -?\d+/(-?\d+)`,
 		"task $1 (state $2) cannot be stopped: something traces it already (debugger, strace), or is not allowed to",
 		"end the tracer (see TracerPid in /proc/$1/status), and try again"),
+	on(`Unable to interrupt task: (\d+)`,
+		"task $1 is being traced (debugger, strace)",
+		"end the tracer (see TracerPid in /proc/$1/status), and try again"),
 	on(`Timeout reached\. Try to interrupt: (\d+)`,
 		"task $1 did not stop in time",
 		"look at its state in /proc/$1/status, and try again"),
@@ -183,18 +193,19 @@ var specific = []rule{
 		"a socket cannot be connected again ($1)", "see that its peer is reachable from here"),
 	on(`unix: Can't bind id \S+ ino \d+ addr (.*?): Address already in use`,
 		"the Unix socket $1 is there already", "end the process that has it, or remove the file"),
-	on(`File (.*) has bad size (\d+) \(expect (\d+)\)`,
-		"the file $1 has $2 bytes, at the checkpoint it had $3",
+	// Paths are relative to the root directory there.
+	on(`File /?(.*) has bad size (\d+) \(expect (\d+)\)`,
+		"the file /$1 has $2 bytes, at the checkpoint it had $3",
 		"bring back the file as it was, or make it the same on both hosts"),
-	on(`File (.*) has bad mode (\d+) \(expect (\d+)\)`,
-		"the file $1 has mode $2, at the checkpoint it had $3", "chmod $3 $1"),
-	on(`File (.*) has bad build-ID`,
-		"the file $1 is another build than at the checkpoint",
+	on(`File /?(.*) has bad mode 0(?:10)?(\d+) \(expect 0(?:10)?(\d+)\)`,
+		"the file /$1 has mode $2, at the checkpoint it had $3", "chmod $3 /$1"),
+	on(`File /?(.*) has bad build-ID`,
+		"the file /$1 is another build than at the checkpoint",
 		"install the version that the group ran with"),
-	on(`Can't open file (.+?)(?: on restore)?: No such file or directory`,
-		"the file $1 is missing", "bring back the file, or copy it from the host of the checkpoint"),
-	on(`Can't open file (.+?)(?: on restore)?: (.+)`,
-		"the file $1 cannot be opened ($2)", "make it accessible as it was at the checkpoint"),
+	on(`Can't open file /?(.+?)(?: on restore)?: No such file or directory`,
+		"the file /$1 is missing", "bring back the file, or copy it from the host of the checkpoint"),
+	on(`Can't open file /?(.+?)(?: on restore)?: (.+)`,
+		"the file /$1 cannot be opened ($2)", "make it accessible as it was at the checkpoint"),
 	on(`(?:Can't create ghost|Can't make ghost dir|Can't create node for ghost).*`,
 		"a file that was deleted but open cannot be made again",
 		"see that its directory is there and can be written"),
@@ -202,6 +213,10 @@ var specific = []rule{
 		"the working directory of a process is missing", "make the directory again"),
 	on(`Magic doesn't match for (\S+)|Head magic doesn't match for (\S+)`,
 		"the image file $1$2 is damaged, or of another CRIU", "use another image, or the CRIU that made it"),
+	on(`Unexpected EOF on \((empty-image)\)`,
+		"files of the image are missing", "use another image"),
+	on(`Unexpected EOF on (\S+)|Failed unpacking object \S+ from (\S+)`,
+		"the image file $1$2 is damaged", "use another image"),
 	on(`Not supported images version (\d+)`,
 		"the image is of a CRIU with another format (version $1)", "use the CRIU that made it"),
 	on(`cpu: FPU feature required by image is not supported|cpu: CPU xfeatures|cpu: CPU xsave (?:max )?size mismatch|FPU xsave area present, but host cpu`,

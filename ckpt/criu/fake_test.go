@@ -22,6 +22,9 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	if name := os.Getenv(envProgram); name != "" {
+		os.Exit(runProgram(name))
+	}
 	os.Exit(m.Run())
 }
 
@@ -29,6 +32,7 @@ func TestMain(m *testing.M) {
 func fake(t *testing.T, script string) Tool {
 	t.Helper()
 	t.Setenv(envScript, script)
+	t.Setenv("GORACE", "atexit_sleep_ms=0") // else a second for each, under -race
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)

@@ -9,12 +9,15 @@ import (
 
 // logLine matches a line of CRIU's log: "(00.012345)    123: Error (criu/files.c:12): message",
 // where the pid is that of a task in the making, and time and pid may be lacking.
-var logLine = regexp.MustCompile(`^(?:\(\d+\.\d+\))?\s*(?:(?:pie: )?(\d+): )?(?:Error \(([^()]*:\d+)\): ?)?(.*)$`)
+var logLine = regexp.MustCompile(`^(?:\(\d+\.\d+\))?\s*(?:(?:pie: )?(\d+): )?(?:(Error|Warn) +\([^()]*:\d+\): ?)?(.*)$`)
 
 // harmless matches errors that do not stop CRIU. Without CAP_SYS_RESOURCE the
 // first is in every log; the others follow from something that is explained.
 var harmless = regexp.MustCompile(`rlimit: Can't setup RLIMIT_NOFILE|^(Dumping|Restoring) FAILED|This is not fatal|` +
-	`failed to suspend seccomp, restore will probably fail`)
+	`failed to suspend seccomp, restore will probably fail|^Unable to detach from \d+: No such process`)
+
+// telling matches warnings that are the only word of a failure.
+var telling = regexp.MustCompile(`^Unable to interrupt task: \d+ \(Operation not permitted\)`)
 
 // restoredSocket matches what CRIU logs before it binds a socket.
 var restoredSocket = regexp.MustCompile(`inet:\s+Restore: .*\bport\s+(\d+)\s.*src_addr (\S+)`)
@@ -50,7 +53,7 @@ func errorsOf(log io.Reader) []report {
 		if m == nil {
 			continue
 		}
-		pid, isError, message := m[1], m[2] != "", m[3]
+		pid, isError, message := m[1], m[2] == "Error" || m[2] == "Warn" && telling.MatchString(m[3]), m[3]
 		if r := restoredSocket.FindStringSubmatch(message); r != nil && !isError {
 			sockets[pid] = r[2] + " port " + r[1]
 		}
