@@ -21,7 +21,9 @@ const firstInherited = 4
 //
 // Dump blocks until CRIU has ended. If ctx is done before, CRIU is killed and the
 // error wraps the cause. The error is an [*Error]; the tasks then run on, or are
-// frozen again if they were.
+// frozen again if they were. But a CRIU that was killed, by ctx or by somebody else,
+// has no chance to freeze them again (it thaws their cgroup in order to dump), nor
+// to unmap what it had put into them, about 1 MiB.
 func (t Tool) Dump(ctx context.Context, opts *rpc.CriuOpts, hook Hook) (*rpc.CriuDumpResp, error) {
 	o := defaults(opts, "dump.log")
 	op := operation{tool: t, name: "dump", kind: rpc.CriuReqType_DUMP, opts: o}
