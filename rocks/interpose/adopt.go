@@ -114,6 +114,7 @@ func (ip *Interposer) adoptDial(st *DialState) (*dial, error) {
 	}
 	ck, err := cookie(dup)
 	if err == nil {
+		_ = disconnect(dup)
 		s := newSocket(ck, st.Family, st.Remote)
 		d := &dial{ip: ip, s: s, program: dup, remote: st.Remote, local: st.Local, verdict: detect.Unknown}
 		if d.hold, err = newHold(ip.home, dup, st.Family); err == nil {

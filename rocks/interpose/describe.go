@@ -1,6 +1,8 @@
 package interpose
 
 import (
+	"slices"
+
 	"golang.org/x/sys/unix"
 
 	"rock/rocks"
@@ -38,7 +40,7 @@ func (p *parked) describe(index map[*rocks.Conn]int) LegState {
 	_, local, remote := l.sock.look()
 	st := LegState{
 		Place: p.place, Rock: -1, End: p.end, Family: l.sock.family, Local: local, Remote: remote,
-		ToPeer: l.toPeer, ToProgram: l.toProgram, Left: l.left.Load(), FinDue: l.finDue, PeerFIN: l.peerFIN,
+		ToPeer: l.toPeer, ToProgram: slices.Concat(p.queued, l.toProgram), Left: l.left.Load(), FinDue: l.finDue, PeerFIN: l.peerFIN,
 		NoRead: p.noRead, Options: p.options,
 	}
 	if i, ok := index[p.rock]; ok {

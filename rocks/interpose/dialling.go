@@ -47,9 +47,9 @@ type pausedDial struct {
 	held  bool // the program sees its socket connecting: it polls, or may do so
 }
 
-// pauseDials breaks all dials off and takes the programs' sockets out of them. One that comes to
-// its end meanwhile is left alone.
-func (ip *Interposer) pauseDials(ctx context.Context, places *census) ([]*pausedDial, error) {
+// pauseDials breaks all dials off. A socket that the program may look at stays connecting, or with apart becomes
+// unconnected. A dial that comes to its end meanwhile is left alone.
+func (ip *Interposer) pauseDials(ctx context.Context, places *census, apart bool) ([]*pausedDial, error) {
 	all := ip.dialling.all()
 	for _, d := range all {
 		d.mu.Lock()
@@ -67,18 +67,22 @@ func (ip *Interposer) pauseDials(ctx context.Context, places *census) ([]*paused
 		if d.paused {
 			p := &pausedDial{dial: d, place: places.places[d.s.cookie]}
 			list = append(list, p)
-			p.rest()
+			p.rest(apart)
 		}
 	}
 	return list, nil
 }
 
-// rest returns the program's socket to the unconnected state.
-func (p *pausedDial) rest() {
+// rest takes the program's socket out of what the dial has done to it.
+func (p *pausedDial) rest(apart bool) {
 	d := p.dial
-	if d.hold != nil {
+	p.held = d.hold != nil
+	if p.held && !apart {
+		return
+	}
+	if p.held {
 		d.hold.undo()
-		d.hold, p.held = nil, true
+		d.hold = nil
 	}
 	_ = disconnect(d.program) // fails if it is so already
 	d.mark(0)
@@ -91,7 +95,7 @@ func (p *pausedDial) rest() {
 func (p *pausedDial) again() error {
 	d := p.dial
 	d.ip.dialling.remove(d)
-	if p.held {
+	if p.held && d.hold == nil {
 		h, err := newHold(d.ip.home, d.program, d.s.family)
 		if err != nil {
 			d.s.settle(netip.AddrPort{}, netip.AddrPort{}, unix.ECONNABORTED)
@@ -106,6 +110,11 @@ func (p *pausedDial) again() error {
 
 // drop gives a paused dial up: its process is gone.
 func (p *pausedDial) drop() {
-	p.dial.ip.dialling.remove(p.dial)
-	unix.Close(p.dial.program)
+	d := p.dial
+	d.ip.dialling.remove(d)
+	if d.hold != nil {
+		d.hold.fail()
+		return
+	}
+	unix.Close(d.program)
 }

@@ -8,9 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// drain takes everything that is under way in both directions out of the leg,
-// until the kernel has nothing queued any more (SIOCOUTQ, tcp(7)). program is
-// a duplicate of the program's socket; the program must not be running.
+// drain notes everything that is under way in both directions of the leg, until the kernel has nothing
+// queued any more (SIOCOUTQ, tcp(7)). program is a duplicate of the program's socket; the program must not be
+// running. What the program has sent is taken out. What it has not read stays where it is if all of it
+// has reached the program's socket, and is taken out otherwise.
 func (p *parked) drain(program int) error {
 	l := p.leg
 	raw, err := l.inner.SyscallConn()
@@ -23,6 +24,13 @@ func (p *parked) drain(program int) error {
 			return
 		}
 		l.finDue = l.finDue || fin && !l.left.Load()
+		if !p.apart && arrived(program, int(fd)) {
+			p.queued, p.noRead, err = queueOf(program)
+			p.noRead = p.noRead && !l.peerFIN
+			return
+		}
+		// The peer's end cannot be sent again behind what is put back: a new connection can.
+		p.apart = p.apart || l.peerFIN
 		var more []byte
 		more, fin, err = drainInto(nil, program, int(fd))
 		p.noRead = fin && !l.peerFIN
@@ -32,6 +40,46 @@ func (p *parked) drain(program int) error {
 		return fmt.Errorf("drain leg: %w", err)
 	}
 	return nil
+}
+
+// arrived reports whether all that sender has sent is in the queue of program, the other end of the same
+// loopback connection. It is not if that is full. The receiver may hold the acknowledgement back, which
+// TCP_QUICKACK makes it send (tcp(7)).
+func arrived(program, sender int) bool {
+	for range 20 {
+		_ = unix.SetsockoptInt(program, unix.IPPROTO_TCP, unix.TCP_QUICKACK, 1)
+		queued, err := unix.IoctlGetInt(sender, unix.SIOCOUTQ)
+		if err != nil {
+			return false
+		}
+		if queued == 0 {
+			return true
+		}
+		push(sender)
+		time.Sleep(50 * time.Microsecond)
+	}
+	return false
+}
+
+// queueOf copies what waits in a socket; fin reports the end of the stream behind it.
+func queueOf(fd int) (b []byte, fin bool, err error) {
+	n, err := unix.IoctlGetInt(fd, unix.SIOCINQ)
+	if err != nil {
+		return nil, false, fmt.Errorf("ask for unread bytes: %w", err)
+	}
+	b = make([]byte, n+1)
+	for {
+		n, _, err := unix.Recvfrom(fd, b, unix.MSG_PEEK|unix.MSG_DONTWAIT)
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err == unix.EAGAIN:
+			return nil, false, nil
+		case err != nil:
+			return nil, false, fmt.Errorf("look at queue: %w", err)
+		}
+		return b[:n], n == 0, nil
+	}
 }
 
 // drainInto reads from one end of a loopback connection until the other end

@@ -15,10 +15,11 @@ import (
 	"rock/rocks/interpose/tracee"
 )
 
-// parked is a leg that has been taken apart: the program's socket is
-// unconnected, and what was under way is the leg's cargo.
+// parked is a leg at rest, and what was under way in it.
 type parked struct {
 	leg     *leg
+	apart   bool        // the program's socket is unconnected
+	queued  []byte      // waits in the program's socket, before the cargo
 	rock    *rocks.Conn // nil for an ordinary connection that is relayed
 	place   Place       // of the program's socket; zero if no process has it open any more
 	noRead  bool        // the program has shut its receiving side down
@@ -75,17 +76,18 @@ func (l *leg) discard() {
 	l.unparked <- false
 }
 
-// takeApart drains a leg that is at rest and disconnects the program's socket. It returns nil without an error if
-// the leg has ended by that.
-func (ip *Interposer) takeApart(ctx context.Context, l *leg, places *census) (*parked, error) {
-	p := &parked{leg: l, place: places.places[l.sock.cookie]}
+// takeCargo notes what is in a leg that is at rest. The program's socket stays connected, and silent: should the
+// program run all the same, it loses nothing. apart says to disconnect it. It returns nil without an
+// error if the leg has ended by that.
+func (ip *Interposer) takeCargo(ctx context.Context, l *leg, places *census, apart bool) (*parked, error) {
+	p := &parked{leg: l, place: places.places[l.sock.cookie], apart: apart}
 	p.rock, _ = l.outer.(*rocks.Conn)
 	if !p.place.valid() {
 		return p.orphan(ctx)
 	}
 	dup, err := tracee.GetFD(p.place.PID, p.place.FD)
 	if err != nil {
-		return nil, fmt.Errorf("take leg of %v apart: %w", l.sock.remote, err)
+		return nil, fmt.Errorf("take what is in the leg of %v: %w", l.sock.remote, err)
 	}
 	defer unix.Close(dup)
 	if err := p.drain(dup); err != nil {
@@ -94,14 +96,16 @@ func (ip *Interposer) takeApart(ctx context.Context, l *leg, places *census) (*p
 			l.discard()
 			return nil, nil
 		}
-		return nil, fmt.Errorf("take leg of %v apart: %w", l.sock.remote, err)
+		return nil, fmt.Errorf("take what is in the leg of %v: %w", l.sock.remote, err)
 	}
 	p.options = readOptions(dup, l.sock.family)
-	if err := disconnect(dup); err != nil {
-		return nil, fmt.Errorf("take leg of %v apart: %w", l.sock.remote, err)
+	if p.apart {
+		if err := disconnect(dup); err != nil {
+			return nil, fmt.Errorf("take the leg of %v apart: %w", l.sock.remote, err)
+		}
+		forgetPort(dup, l.sock.family)
+		_ = l.inner.Close()
 	}
-	forgetPort(dup, l.sock.family)
-	_ = l.inner.Close()
 	p.takeEnd()
 	return p, nil
 }
@@ -156,11 +160,11 @@ func (p *parked) takeEnd() {
 	}
 }
 
-// putTogether connects the program's socket to the supervisor again and lets the leg carry on. Bytes
+// putTogether lets the leg carry on, and connects the program's socket to the supervisor again if need be. Bytes
 // that were drained go first.
 func (ip *Interposer) putTogether(p *parked) error {
 	l := p.leg
-	if !p.place.valid() {
+	if !p.apart || !p.place.valid() {
 		l.unpark()
 		return nil
 	}
@@ -183,6 +187,7 @@ func (ip *Interposer) reconnectLeg(at Place, s *socket, noWrite, noRead bool) (i
 		return nil, fmt.Errorf("reconnect %v: %w", at, err)
 	}
 	defer unix.Close(dup)
+	_ = disconnect(dup) // a restored one may be shut down (CRIU, tcp-close)
 	if inner, err = connectLeg(ip.home, dup, s.family); err != nil {
 		return nil, fmt.Errorf("reconnect %v: %w", at, err)
 	}

@@ -38,9 +38,9 @@ func (g *group) stopped(f func()) {
 }
 
 // suspend suspends the group's connections, through the serialized form of their state.
-func (g *group) suspend(ctx context.Context) *Suspension {
+func (g *group) suspend(ctx context.Context, apart bool) *Suspension {
 	g.t.Helper()
-	s, err := g.ip.Suspend(ctx, []int{g.process.Pid})
+	s, err := g.ip.Suspend(ctx, []int{g.process.Pid}, apart)
 	if err != nil {
 		g.t.Fatal(err)
 	}
@@ -63,7 +63,16 @@ func (g *group) resume(s *Suspension) {
 
 // TestPark takes the leg of a busy connection apart and puts it together
 // again, at either end, many times, while a checked stream flows both ways.
-func TestPark(t *testing.T) {
+func TestPark(t *testing.T) { bothWays(t, testPark) }
+
+// bothWays tries a test with sockets that stay connected and with such that do not.
+func bothWays(t *testing.T, f func(t *testing.T, apart bool)) {
+	for name, apart := range map[string]bool{"connected": false, "apart": true} {
+		t.Run(name, func(t *testing.T) { f(t, apart) })
+	}
+}
+
+func testPark(t *testing.T, apart bool) {
 	s := supervise(t, "flood-server", "127.0.0.1:0")
 	c := supervise(t, "flood", s.line())
 	c.expect("connected")
@@ -73,7 +82,7 @@ func TestPark(t *testing.T) {
 	for ; rounds < 40; rounds++ {
 		g := []*group{s, c}[rounds%2]
 		g.stopped(func() {
-			s := g.suspend(ctx)
+			s := g.suspend(ctx, apart)
 			for _, l := range s.State().Legs {
 				drained += len(l.ToPeer) + len(l.ToProgram)
 				if l.Rock < 0 {
@@ -100,7 +109,9 @@ func TestPark(t *testing.T) {
 }
 
 // TestParkHalfClosed parks legs whose one direction has ended.
-func TestParkHalfClosed(t *testing.T) {
+func TestParkHalfClosed(t *testing.T) { bothWays(t, testParkHalfClosed) }
+
+func testParkHalfClosed(t *testing.T, apart bool) {
 	s := supervise(t, "serve-late", "127.0.0.1:0")
 	c := supervise(t, "connect", s.line(), "hello")
 	s.expect("got hello")
@@ -108,7 +119,7 @@ func TestParkHalfClosed(t *testing.T) {
 	defer cancel()
 	for _, g := range []*group{c, s} {
 		g.stopped(func() {
-			sp := g.suspend(ctx)
+			sp := g.suspend(ctx, apart)
 			legs := sp.State().Legs
 			if len(legs) != 1 || (legs[0].Left || legs[0].FinDue) != (g == c) || legs[0].PeerFIN != (g == s) {
 				t.Errorf("parked %+v, want one leg with the client's end", legs)

@@ -91,7 +91,7 @@ func (ip *Interposer) unring(ctx context.Context, back []*delivery) error {
 				return err
 			}
 			if stopped {
-				p := &parked{leg: l, rock: d.rock}
+				p := &parked{leg: l, rock: d.rock, apart: true}
 				if err := p.drain(d.fd); err != nil {
 					return err
 				}

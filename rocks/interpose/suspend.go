@@ -9,10 +9,11 @@ import (
 	"rock/rocks"
 )
 
-// Suspension is a group at rest: its processes are frozen, their sockets unconnected, and its rocks sealed.
-// Exactly one of Resume and Abandon ends it.
+// Suspension is a group at rest: its processes are frozen, nothing moves in their sockets, and its rocks are
+// sealed. Exactly one of Resume and Abandon ends it.
 type Suspension struct {
 	ip     *Interposer
+	apart  bool
 	legs   []*parked
 	lines  []*pausedLine
 	dials  []*pausedDial
@@ -23,7 +24,7 @@ type Suspension struct {
 
 // Stats counts what a Suspension has taken.
 type Stats struct {
-	Sockets  int // of programs, that were disconnected
+	Sockets  int // of programs, on legs
 	Drained  int // bytes that were in them
 	Rocks    int
 	InFlight int // bytes in flight logs
@@ -35,13 +36,16 @@ type Stats struct {
 // is taking hold: a task in a held call cannot be frozen.
 func (ip *Interposer) Interrupt() { ip.waiting.interruptAll() }
 
-// Suspend takes apart, in place, all that the supervisor has to do with the sockets of the group's processes,
-// given by their pids, which must be frozen: legs are drained in both directions and the programs' sockets
-// disconnected, which stay the same open file descriptions; connects under way are broken off; what waits to be
-// accepted is taken back; rocks are sealed. Peers see their rocks suspended. After an error everything is
-// as it was.
-func (ip *Interposer) Suspend(ctx context.Context, pids []int) (*Suspension, error) {
-	s := &Suspension{ip: ip}
+// Suspend brings to rest all that the supervisor has to do with the sockets of the group's processes,
+// given by their pids, which must be frozen: what is in the legs is noted, in both directions; connects under
+// way are broken off; what waits to be accepted is taken back; rocks are sealed. Peers see their rocks suspended.
+//
+// The programs' sockets stay connected to a supervisor that is silent, so should a process run before Resume, it only
+// waits. Whoever saves the processes must take them for closed (CRIU: tcp-close). With apart they are
+// disconnected instead, for a saver that would save connections; then no process may run before Resume. After an
+// error everything is as it was.
+func (ip *Interposer) Suspend(ctx context.Context, pids []int, apart bool) (*Suspension, error) {
+	s := &Suspension{ip: ip, apart: apart}
 	ip.gate.close()
 	ip.answers.Lock() // calls that were taken before the freeze are answered
 	ip.answers.Unlock()
@@ -53,7 +57,7 @@ func (ip *Interposer) Suspend(ctx context.Context, pids []int) (*Suspension, err
 
 func (s *Suspension) take(ctx context.Context, places *census) error {
 	var err error
-	if s.dials, err = s.ip.pauseDials(ctx, places); err != nil {
+	if s.dials, err = s.ip.pauseDials(ctx, places, s.apart); err != nil {
 		return err
 	}
 	for _, l := range s.ip.sockets.allListeners() {
@@ -71,7 +75,7 @@ func (s *Suspension) take(ctx context.Context, places *census) error {
 	return s.seal(ctx, places)
 }
 
-// park brings all legs to rest at once and takes them apart.
+// park brings all legs to rest at once and notes what is in them.
 func (s *Suspension) park(ctx context.Context, places *census) error {
 	legs := s.ip.carried.all()
 	for _, l := range legs {
@@ -84,7 +88,7 @@ func (s *Suspension) park(ctx context.Context, places *census) error {
 			errs = append(errs, err)
 			continue
 		}
-		p, err := s.ip.takeApart(ctx, l, places)
+		p, err := s.ip.takeCargo(ctx, l, places, s.apart)
 		if err != nil {
 			errs = append(errs, err)
 			l.unpark()
