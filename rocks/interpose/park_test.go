@@ -79,7 +79,7 @@ func testPark(t *testing.T, apart bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	drained, rounds := 0, 0
-	for ; rounds < 40; rounds++ {
+	for ; rounds < 16; rounds++ {
 		g := []*group{s, c}[rounds%2]
 		g.stopped(func() {
 			s := g.suspend(ctx, apart)
@@ -90,6 +90,11 @@ func testPark(t *testing.T, apart bool) {
 				}
 			}
 			g.resume(s)
+		})
+		// Without a link more and more would wait in the supervisors.
+		eventually(t, "the rock goes on", func() bool {
+			conns := g.endpoint.Conns()
+			return len(conns) == 1 && conns[0].State == "established"
 		})
 	}
 	c.say("stop")
