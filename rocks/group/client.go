@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"path/filepath"
 	"time"
 )
@@ -79,31 +78,12 @@ func (g *Group) AskRocks(ctx context.Context) ([]Rock, error) {
 func (g *Group) ask(ctx context.Context, op string) (*Reply, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
-	short, done, err := shortPath(g.socket)
-	if err != nil {
-		return nil, err
-	}
-	defer done()
-	conn, err := new(net.Dialer).DialContext(ctx, "unix", short)
-	if err != nil {
-		return nil, noAnswer(err)
-	}
-	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })()
-	if err := writeMessage(conn, &Request{Version: Version, Op: op}, MaxRequest); err != nil {
-		return nil, noAnswer(err)
-	}
-	var r Reply
-	if err := readMessage(conn, &r, MaxReply); err != nil {
-		return nil, noAnswer(err)
-	}
-	if r.Error != "" {
-		return nil, errors.New(r.Error)
-	}
-	if r.Version != Version {
-		return nil, fmt.Errorf("the supervisor speaks control protocol version %d, this program %d", r.Version, Version)
-	}
-	return &r, nil
+	var answer *Reply
+	err := g.converse(ctx, Request{Version: Version, Op: op}, func(r *Reply) bool {
+		answer = r
+		return false
+	})
+	return answer, err
 }
 
 func noAnswer(err error) error { return fmt.Errorf("%w: %w", ErrNoAnswer, err) }

@@ -25,7 +25,7 @@ var goldenMessages = []struct {
 }{
 	{"request", &Request{Version: 1, Op: OpInfo}, func() any { return new(Request) }},
 	{"pong", &Reply{Version: 1}, func() any { return new(Reply) }},
-	{"refusal", &Reply{Version: 1, Error: "freeze: not yet"}, func() any { return new(Reply) }},
+	{"refusal", &Reply{Version: 1, Error: "dance: not yet"}, func() any { return new(Reply) }},
 	{"info", &Reply{Version: 1, Info: &Info{
 		ID: "00c0ffee", Pid: 1001, Front: 1000, Supervisor: 1002, Command: []string{"sleep", "10"},
 		State: Running, Started: time.Unix(1700000000, 0),
@@ -115,6 +115,42 @@ type fakeGroup struct{ rocks []Rock }
 func (fakeGroup) Info() Info      { return Info{ID: "00c0ffee", State: Running} }
 func (f fakeGroup) Rocks() []Rock { return f.rocks }
 
+// Checkpoint counts to three, unless it is to a place that cannot be, or one that lasts for ever.
+func (fakeGroup) Checkpoint(ctx context.Context, o CheckpointOptions, progress func(Progress)) (*CheckpointReport, error) {
+	switch o.Dir {
+	case "/nowhere":
+		return nil, errors.New("there is no such place")
+	case "/for/ever":
+		<-ctx.Done()
+		progress(Progress{Phase: "given up"})
+		return nil, context.Cause(ctx)
+	}
+	for i := range int64(3) {
+		progress(Progress{Phase: "count", Done: i + 1, Total: 3})
+	}
+	return &CheckpointReport{Dir: o.Dir, Running: o.LeaveRunning, Pages: 7}, nil
+}
+
+func TestControlCheckpoint(t *testing.T) {
+	g := serveFake(t, fakeGroup{})
+	var heard []Progress
+	r, err := g.Checkpoint(t.Context(), CheckpointOptions{Dir: "/there", LeaveRunning: true}, func(p Progress) { heard = append(heard, p) })
+	if err != nil || !reflect.DeepEqual(r, &CheckpointReport{Dir: "/there", Running: true, Pages: 7}) {
+		t.Errorf("got %+v, %v", r, err)
+	}
+	if want := []Progress{{"count", 1, 3}, {"count", 2, 3}, {"count", 3, 3}}; !reflect.DeepEqual(heard, want) {
+		t.Errorf("heard %v, want %v", heard, want)
+	}
+	if _, err := g.Checkpoint(t.Context(), CheckpointOptions{Dir: "/nowhere"}, nil); message(err) != "checkpoint group 00c0ffee: there is no such place" {
+		t.Errorf("got %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(50*time.Millisecond, cancel)
+	if _, err := g.Checkpoint(ctx, CheckpointOptions{Dir: "/for/ever"}, nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("given up: got %v", err)
+	}
+}
+
 // serveFake serves a group and returns a way to it.
 func serveFake(t *testing.T, answers Answers) *Group {
 	t.Helper()
@@ -144,7 +180,7 @@ func TestControl(t *testing.T) {
 		op, err string
 	}{
 		{OpPing, ""}, {OpInfo, ""}, {OpConns, ""},
-		{OpFreeze, "freeze: not yet"}, {OpCheckpoint, "checkpoint: not yet"},
+		{OpCheckpoint, "checkpoint: the request does not say where to"},
 		{"dance", `unknown operation "dance"`},
 	} {
 		_, err := g.ask(ctx, tt.op)

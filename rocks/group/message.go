@@ -24,7 +24,6 @@ const (
 	OpPing       = "ping"
 	OpInfo       = "info"
 	OpConns      = "conns"
-	OpFreeze     = "freeze"
 	OpCheckpoint = "checkpoint"
 )
 
@@ -32,14 +31,18 @@ const (
 type Request struct {
 	Version int    `msgpack:"v"`
 	Op      string `msgpack:"op"`
+
+	Checkpoint *CheckpointOptions `msgpack:"checkpoint,omitempty"` // with OpCheckpoint
 }
 
 // Reply answers a Request. Error says why there is no answer; else what was asked for is set.
 type Reply struct {
-	Version int    `msgpack:"v"`
-	Error   string `msgpack:"error,omitempty"`
-	Info    *Info  `msgpack:"info,omitempty"`
-	Rocks   []Rock `msgpack:"conns,omitempty"`
+	Version  int               `msgpack:"v"`
+	Error    string            `msgpack:"error,omitempty"`
+	Info     *Info             `msgpack:"info,omitempty"`
+	Rocks    []Rock            `msgpack:"conns,omitempty"`
+	Progress *Progress         `msgpack:"progress,omitempty"` // more replies follow
+	Report   *CheckpointReport `msgpack:"report,omitempty"`
 }
 
 // ErrTooLarge says that a message exceeds its bound.

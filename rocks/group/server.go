@@ -1,6 +1,7 @@
 package group
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -13,11 +14,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Answers is what a group tells through its control socket. Its methods are called by several
-// goroutines at once and must not block.
+// Answers is what a group does through its control socket. Its methods are called by several
+// goroutines at once. Info and Rocks must not block.
 type Answers interface {
 	Info() Info
 	Rocks() []Rock
+	// Checkpoint writes the group into an image. It calls progress meanwhile, one call at a time, and
+	// gives up if it still can when ctx is done.
+	Checkpoint(ctx context.Context, o CheckpointOptions, progress func(Progress)) (*CheckpointReport, error)
 }
 
 const (
@@ -121,7 +125,8 @@ func (s *Server) converse(conn net.Conn) {
 		if err := readMessage(conn, &q, MaxRequest); err != nil {
 			return
 		}
-		r := s.answer(q)
+		r := s.answer(conn, q)
+		_ = conn.SetDeadline(time.Now().Add(clientTime))
 		err := writeMessage(conn, r, MaxReply)
 		if errors.Is(err, ErrTooLarge) {
 			err = writeMessage(conn, &Reply{Version: Version, Error: err.Error()}, MaxReply)
@@ -132,7 +137,7 @@ func (s *Server) converse(conn net.Conn) {
 	}
 }
 
-func (s *Server) answer(q Request) *Reply {
+func (s *Server) answer(conn net.Conn, q Request) *Reply {
 	r := &Reply{Version: Version}
 	switch {
 	case q.Version != Version:
@@ -143,13 +148,44 @@ func (s *Server) answer(q Request) *Reply {
 		r.Info = &info
 	case q.Op == OpConns:
 		r.Rocks = s.answers.Rocks()
-	case q.Op == OpFreeze, q.Op == OpCheckpoint:
-		r.Error = q.Op + ": not yet"
+	case q.Op == OpCheckpoint && q.Checkpoint == nil:
+		r.Error = "checkpoint: the request does not say where to"
+	case q.Op == OpCheckpoint:
+		s.checkpoint(conn, *q.Checkpoint, r)
 	default:
 		r.Error = fmt.Sprintf("unknown operation %q", q.Op)
 	}
 	return r
 }
+
+// checkpoint has a checkpoint made. The client hears of its progress, and gives it up by closing the connection.
+func (s *Server) checkpoint(conn net.Conn, o CheckpointOptions, r *Reply) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	_ = conn.SetDeadline(time.Time{})
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		var b [1]byte
+		if _, err := conn.Read(b[:]); !errors.Is(err, os.ErrDeadlineExceeded) {
+			cancel(errClientGone)
+		}
+	}()
+	report, err := s.answers.Checkpoint(ctx, o, func(p Progress) {
+		_ = conn.SetWriteDeadline(time.Now().Add(clientTime))
+		if err := writeMessage(conn, &Reply{Version: Version, Progress: &p}, MaxReply); err != nil {
+			cancel(errClientGone)
+		}
+	})
+	_ = conn.SetReadDeadline(time.Unix(1, 0))
+	<-gone
+	r.Report = report
+	if err != nil {
+		r.Error = err.Error()
+	}
+}
+
+var errClientGone = errors.New("who asked for it has left")
 
 // peerUID returns the user at the other end (SO_PEERCRED, unix(7)).
 func peerUID(conn *net.UnixConn) (int, error) {
