@@ -227,7 +227,7 @@ func TestControlClients(t *testing.T) {
 
 func TestControlVersion(t *testing.T) {
 	s := &Server{answers: fakeGroup{}}
-	if r := s.answer(Request{Version: 2, Op: OpPing}); !strings.Contains(r.Error, "version 2") {
+	if r := s.answer(nil, Request{Version: 2, Op: OpPing}); !strings.Contains(r.Error, "version 2") {
 		t.Errorf("got %+v, want a refusal of version 2", r)
 	}
 }
