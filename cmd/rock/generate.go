@@ -25,6 +25,10 @@ Rules and timings are read from the file that ROCK_CONFIG names, else from
 ROCK_RUNTIME_DIR, else in $XDG_RUNTIME_DIR/rock, else in /run/rock for root. ROCK_QUIET=1
 keeps warnings away.
 
+With -k the command leads a session of its own and, where the user has a terminal, gets one of
+its own: so the group can be written into an image and taken up again, here or elsewhere. That needs
+root. When it has been written the exit status is 137, and rockctl restore goes on with it.
+
 See rockctl(1) for the connections of what runs under rock.`
 
 func (g *generated) addFlags(cmd *cobra.Command) {

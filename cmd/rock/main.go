@@ -11,32 +11,16 @@ import (
 	"os"
 
 	"rock/rocks/group/front"
-	"rock/rocks/group/stage"
-	"rock/rocks/group/supervise"
+	"rock/rocks/group/stages"
 )
 
 func main() {
-	if s, ok := stage.Current(); ok {
-		os.Exit(runStage(s))
-	}
+	stages.Main()
 	// What did not run the command says why; what did says nothing more.
 	if err := run(os.Args[1:], os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintf(os.Stderr, "rock: %v\n", err)
 		os.Exit(exitStatus(err))
 	}
-}
-
-// runStage is this program as one of its other processes.
-func runStage(s stage.Stage) int {
-	switch s.Kind {
-	case stage.Supervisor:
-		return supervise.Run(s.FD, os.Args[1:])
-	case stage.Exec:
-		return supervise.Exec(s.Arg, os.Args[1:], os.Stderr)
-	case stage.Keeper:
-		front.Keep(s.FD, s.Arg)
-	}
-	return 0
 }
 
 // run runs the command line args. If it runs the command it does not return: this process ends as

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -52,7 +53,7 @@ func newCommand(run func(options) error) *cobra.Command {
 	f.StringVar(&o.name, "name", "", "call the group `NAME`, for rockctl")
 	f.DurationVar(&o.timeout, "timeout", 0, "give up connections after `TIME` without a network (72h)")
 	f.StringVar(&o.log, "log", "", "append what rock does to `FILE`")
-	f.BoolVarP(&o.checkpointable, "checkpointable", "k", false, "make the processes checkpointable (not yet)")
+	f.BoolVarP(&o.checkpointable, "checkpointable", "k", false, "make the processes checkpointable (needs root)")
 	f.BoolVarP(&o.localhost, "localhost", "l", false, "reconnect to localhost (not yet)")
 	f.BoolVarP(&o.remote, "remote", "d", false, "-d [USER] ssh ...: start rockd over there (not yet)")
 	f.BoolP("version", "V", false, "show the version")
@@ -112,13 +113,15 @@ func (o *options) check() error {
 		given bool
 		what  string
 	}{
-		{o.checkpointable, "-k: checkpoints are not yet there; leave it out to run with reliable connections"},
 		{o.localhost, "-l: not yet there; leave it out"},
 		{o.remote, "-d: not yet there; run rock on both hosts instead"},
 	} {
 		if later.given {
 			return errors.New(later.what)
 		}
+	}
+	if o.checkpointable && os.Geteuid() != 0 {
+		return fmt.Errorf("-k: checkpoints need root: sudo rock -k %s", strings.Join(o.command, " "))
 	}
 	if o.timeout < 0 {
 		return usage(fmt.Errorf("--timeout %v: the time cannot be negative", o.timeout))
@@ -133,11 +136,14 @@ func (o *options) check() error {
 
 // run runs the command. It returns only if it did not.
 func (o *options) run(stderr io.Writer) error {
-	fo := front.Options{Command: o.command, Name: o.name, Timeout: o.timeout, Warn: func(line string) {
-		if os.Getenv("ROCK_QUIET") != "1" {
-			fmt.Fprintf(stderr, "rock: %s\n", line)
-		}
-	}}
+	fo := front.Options{
+		Command: o.command, Name: o.name, Timeout: o.timeout, Checkpointable: o.checkpointable,
+		Warn: func(line string) {
+			if os.Getenv("ROCK_QUIET") != "1" {
+				fmt.Fprintf(stderr, "rock: %s\n", line)
+			}
+		},
+	}
 	if o.log != "" {
 		f, err := os.OpenFile(o.log, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
 		if err != nil {
@@ -145,10 +151,10 @@ func (o *options) run(stderr io.Writer) error {
 		}
 		fo.Log = f
 	}
-	status, err := front.Run(fo)
+	result, err := front.Run(fo)
 	if err != nil {
 		return err
 	}
-	front.Exit(status)
+	front.Exit(result)
 	return nil
 }

@@ -11,6 +11,10 @@ const codeKernel = 0x80
 
 // forward passes a signal on to the command unless the command got it by itself.
 func (f *front) forward(s *signal) {
+	if f.session {
+		f.forwardIntoSession(s)
+		return
+	}
 	byProcess := s.code() <= 0
 	if byProcess && s.sender() == f.self {
 		return // our own SIGPIPE, or a stop

@@ -14,11 +14,12 @@ import (
 
 // Options say what to run, and how.
 type Options struct {
-	Command []string      // name and arguments
-	Name    string        // of the group, "" for none
-	Timeout time.Duration // of rocks that are suspended, 0 as configured
-	Log     *os.File      // for the supervisor, nil for none; Run closes it
-	Warn    func(string)  // gets lines for the user, before the command runs
+	Command        []string      // name and arguments
+	Name           string        // of the group, "" for none
+	Timeout        time.Duration // of rocks that are suspended, 0 as configured
+	Checkpointable bool          // the command gets a session of its own, and a terminal if it has one
+	Log            *os.File      // for the supervisor, nil for none; Run closes it
+	Warn           func(string)  // gets lines for the user, before the command runs
 }
 
 // A Failure is why the command did not run: a reason for the user, and the exit
@@ -41,6 +42,11 @@ type front struct {
 	witness    *witness
 	early      []earlySignal
 
+	session   bool           // the command leads a session of its own
+	console   *console       // made for the command, nil without
+	notices   *os.File       // the user's standard error for the time after the command, nil without
+	suspended syscall.Signal // what the command shall be taken to be stopped by, 0 as it says
+
 	command  int      // pid
 	pidfd    *os.File // of the command, nil without
 	listener *os.File // duplicate of the seccomp listener, nil without
@@ -53,40 +59,61 @@ type earlySignal struct {
 	came stage.Moment
 }
 
+// job is what a front is for.
+type job struct {
+	command []string   // of the supervisor
+	plan    stage.Plan // what of it is known beforehand
+	log     *os.File
+	warn    func(string)
+}
+
 // Run runs the command under a supervisor and returns how it ended, which is for
 // [Exit]. It returns a *[Failure] if the command did not run. It may be called once in
 // a process, early, by the main goroutine: it takes over signals and descriptors.
-func Run(o Options) (unix.WaitStatus, error) {
+func Run(o Options) (Result, error) {
+	return run(job{
+		command: o.Command, log: o.Log, warn: o.Warn,
+		plan: stage.Plan{Name: o.Name, Timeout: o.Timeout, Checkpointable: o.Checkpointable},
+	})
+}
+
+// run does a job.
+func run(j job) (Result, error) {
 	in := readInherited()
-	f := &front{self: os.Getpid(), group: unix.Getpgrp()}
-	if err := f.start(o, in); err != nil {
-		return 0, &Failure{125, err.Error()}
-	}
+	f := &front{self: os.Getpid(), group: unix.Getpgrp(), session: j.plan.OwnSession()}
 	defer f.end()
+	if err := f.start(j, in); err != nil {
+		return Result{}, &Failure{125, err.Error()}
+	}
 	started, err := f.waitStarted()
 	if err != nil {
-		return 0, err
+		return Result{}, err
 	}
-	for _, line := range started.Warning {
-		o.Warn(line)
+	f.warn(started.Warning, j.warn)
+	result := Result{Group: started.Group, Pid: started.Pid}
+	if f.session {
+		f.keepNotices()
 	}
 	releaseStandard()
-	for _, s := range f.early {
-		if s.came > started.Joined {
-			f.forward(&s.signal)
-			continue
-		}
-		// The command may not have been in the process group yet. Rather twice than never.
-		f.witness.saw(s.number())
-		f.send(&s.signal)
+	f.console.attend(f.command)
+	f.forwardEarly(started.Joined)
+	if j.plan.Detached {
+		return result, nil
 	}
-	return f.mirror(), nil
+	result.Status, result.Image = f.mirror()
+	return result, nil
 }
 
 // start starts supervisor and witness and hands over the plan.
-func (f *front) start(o Options, in inherited) error {
+func (f *front) start(j job, in inherited) error {
+	if j.log != nil {
+		defer j.log.Close()
+	}
 	var err error
 	if f.signals, err = recordSignals(); err != nil {
+		return err
+	}
+	if err := f.openConsole(j.plan); err != nil {
 		return err
 	}
 	channel, fd, err := stage.NewPair()
@@ -95,7 +122,8 @@ func (f *front) start(o Options, in inherited) error {
 	}
 	f.channel = channel
 	s := stage.Stage{Kind: stage.Supervisor, FD: fd}
-	f.supervisor, err = stage.Start(s, o.Command, []uintptr{0, 1, 2}, &syscall.SysProcAttr{Setpgid: true})
+	attr := &syscall.SysProcAttr{Setpgid: !f.session, Setsid: f.session}
+	f.supervisor, err = stage.Start(s, j.command, f.console.standard(), attr)
 	_ = unix.Close(fd)
 	if err != nil {
 		return err
@@ -108,16 +136,48 @@ func (f *front) start(o Options, in inherited) error {
 	}
 	// If the supervisor dies its children shall become ours.
 	_ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-	plan := stage.Plan{
-		Name: o.Name, Timeout: o.Timeout, Front: f.self, Parent: os.Getppid(), Group: f.group,
-		Mask: in.mask, Ignored: in.ignored, Files: in.files,
+	plan := j.plan
+	plan.Front, plan.Parent, plan.Group = f.self, os.Getppid(), f.group
+	plan.Mask, plan.Ignored, plan.Files = in.mask, in.ignored, in.files
+	return f.sendPlan(plan, j.log)
+}
+
+// openConsole makes the terminal that the command gets, if it is to have one.
+func (f *front) openConsole(p stage.Plan) (err error) {
+	switch {
+	case p.Detached:
+		f.console, err = newConsole([]int{0, 1, 2})
+		return err // which nobody attends to here
+	case p.Restore != nil:
+		f.console, err = newConsole(terminals())
+	case p.Checkpointable && len(terminals()) > 0:
+		f.console, err = newConsole(terminals())
 	}
-	if o.Log == nil {
-		return f.channel.Send(plan)
+	if err == nil && f.console != nil {
+		f.console.show()
 	}
-	defer o.Log.Close()
-	plan.Handles.Log = true
-	return f.channel.Send(plan, o.Log)
+	return err
+}
+
+// sendPlan sends the plan with the descriptors that belong to it.
+func (f *front) sendPlan(p stage.Plan, log *os.File) error {
+	var files []*os.File
+	if log != nil {
+		p.Handles.Log = true
+		files = append(files, log)
+	}
+	if f.console != nil {
+		p.Terminal = f.console.replaced
+	}
+	if p.Restore != nil {
+		p.Handles.Slave = true
+		files = append(files, f.console.slave)
+	}
+	if p.Detached {
+		p.Handles.Master = true
+		files = append(files, f.console.master)
+	}
+	return f.channel.Send(p, files...)
 }
 
 // waitStarted waits until the command runs, keeping the signals that come meanwhile.
@@ -150,6 +210,31 @@ func (f *front) waitStarted() (*stage.Started, error) {
 	}
 }
 
+// warn hands lines for the user over while the terminal is as the user had it.
+func (f *front) warn(lines []string, warn func(string)) {
+	if len(lines) == 0 {
+		return
+	}
+	f.console.leave()
+	defer f.console.enter()
+	for _, line := range lines {
+		warn(line)
+	}
+}
+
+// forwardEarly passes on what came before the command ran.
+func (f *front) forwardEarly(joined stage.Moment) {
+	for _, s := range f.early {
+		if s.came > joined || f.session {
+			f.forward(&s.signal)
+			continue
+		}
+		// The command may not have been in the process group yet. Rather twice than never.
+		f.witness.saw(s.number())
+		f.send(&s.signal)
+	}
+}
+
 // releaseStandard lets go of what the user gave the command: who reads from a pipe
 // waits until the last writer has closed it, and we are none.
 func releaseStandard() {
@@ -163,20 +248,26 @@ func releaseStandard() {
 	}
 }
 
-// mirror passes signals on to the command and stops with it until it ends.
-func (f *front) mirror() unix.WaitStatus {
+// mirror passes signals on to the command and stops with it until it ends, or until it has been
+// written into an image.
+func (f *front) mirror() (status unix.WaitStatus, image string) {
 	messages := make(chan stage.Message, 16)
 	go f.receive(messages)
 	for {
 		select {
 		case s := <-f.signals:
 			f.forward(&s)
+		case sig := <-f.console.keySignals():
+			f.typed(sig)
 		case m := <-messages:
 			switch m := m.(type) {
 			case stage.Stopped:
 				f.stop(syscall.Signal(m.Signal))
 			case stage.Exited:
-				return m.Status
+				return m.Status, ""
+			case stage.Checkpointed:
+				f.checkpointed(m.Dir)
+				return unix.WaitStatus(unix.SIGKILL), m.Dir
 			case supervisorLost:
 				f.keep(messages)
 			}
@@ -187,7 +278,7 @@ func (f *front) mirror() unix.WaitStatus {
 // supervisorLost is what receive makes of the end of the channel.
 type supervisorLost struct{ stage.Message }
 
-// receive passes messages on until the command has exited or the supervisor is gone.
+// receive passes messages on until the command has ended or the supervisor is gone.
 func (f *front) receive(messages chan<- stage.Message) {
 	for {
 		m, _, err := f.channel.Receive()
@@ -196,7 +287,8 @@ func (f *front) receive(messages chan<- stage.Message) {
 			return
 		}
 		messages <- m
-		if _, ok := m.(stage.Exited); ok {
+		switch m.(type) {
+		case stage.Exited, stage.Checkpointed:
 			return
 		}
 	}
@@ -221,8 +313,11 @@ func (f *front) drain() {
 
 // end releases what the front holds.
 func (f *front) end() {
+	f.endConsole()
 	if f.witness != nil {
 		f.witness.end()
 	}
-	_ = f.channel.Close()
+	if f.channel != nil {
+		_ = f.channel.Close()
+	}
 }

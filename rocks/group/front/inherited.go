@@ -2,6 +2,7 @@ package front
 
 import (
 	"bufio"
+	"fmt"
 	"os"
 	"strings"
 
@@ -26,8 +27,8 @@ type inherited struct {
 // its variables, which are read from memory by their place in the symbol table. In
 // a binary without one (stripped) only what the runtime left alone is known.
 func readInherited() inherited {
-	in := inherited{files: openFiles()}
-	in.mask, in.ignored = signalStatus("SigBlk"), signalStatus("SigIgn")
+	in, self := inherited{files: openFiles()}, os.Getpid()
+	in.mask, in.ignored = signalStatus(self, "SigBlk"), signalStatus(self, "SigIgn")
 	rt, err := openRuntime()
 	if err != nil {
 		return in
@@ -45,10 +46,10 @@ func readInherited() inherited {
 	return in
 }
 
-// signalStatus returns a line of /proc/self/status that tells of signals, the empty set without
-// /proc.
-func signalStatus(field string) stage.Sigset {
-	f, err := os.Open("/proc/self/status")
+// signalStatus returns a line of /proc/PID/status that tells of signals, the empty set if it cannot be
+// seen.
+func signalStatus(pid int, field string) stage.Sigset {
+	f, err := os.Open(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0
 	}
@@ -63,7 +64,7 @@ func signalStatus(field string) stage.Sigset {
 }
 
 // pendingSignals returns the signals that were sent to this process and that no thread has taken.
-func pendingSignals() stage.Sigset { return signalStatus("ShdPnd") }
+func pendingSignals() stage.Sigset { return signalStatus(os.Getpid(), "ShdPnd") }
 
 // openFiles returns the descriptors above 2 that came through exec: those of Go and
 // of ours are close-on-exec.

@@ -166,14 +166,24 @@ const (
 // shells are those that the tests drive, as far as they are installed.
 var shells = [][]string{{"bash", "--norc", "--noprofile", "-i"}, {"dash", "-i"}, {"zsh", "-fi"}}
 
-// eachShell runs a test in each shell, with rock and without: both must pass, for the test says what
+// prefixes run a program without rock, under it, and under it in a session of its own.
+var prefixes = []string{"", "rock ", "rock -k "}
+
+// eachShell runs a test in each shell, with rock and without: all must pass, for the test says what
 // a user is used to.
 func eachShell(t *testing.T, test func(t *testing.T, x *terminal, rock string)) {
+	eachShellWith(t, prefixes, test)
+}
+
+func eachShellWith(t *testing.T, prefixes []string, test func(t *testing.T, x *terminal, rock string)) {
 	for _, shell := range shells {
-		for _, rock := range []string{"", "rock "} {
+		for _, rock := range prefixes {
 			t.Run(fmt.Sprintf("%s/%q", shell[0], strings.TrimSpace(rock)), func(t *testing.T) {
 				if _, err := exec.LookPath(shell[0]); err != nil {
 					t.Skip(err)
+				}
+				if rock == "rock -k " {
+					needRoot(t)
 				}
 				test(t, startTerminal(t, shell...), rock)
 			})
@@ -220,7 +230,7 @@ func TestStopAgainAndAgain(t *testing.T) {
 }
 
 func TestBackground(t *testing.T) {
-	eachShell(t, func(t *testing.T, x *terminal, rock string) {
+	eachShellWith(t, prefixes[:2], func(t *testing.T, x *terminal, rock string) {
 		x.foreground(rock + `sh -c 'echo go; read a; echo "had $a"'`)
 		x.send(ctrlZ)
 		x.expect(`(?i)(stopped|suspended)`)

@@ -53,6 +53,18 @@ func testMain(m *testing.M) int {
 	return m.Run()
 }
 
+// needRoot skips a test of what only root may do; where nothing may be skipped it fails.
+func needRoot(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() == 0 {
+		return
+	}
+	if os.Getenv("ROCK_TEST_STRICT") == "1" {
+		t.Fatal("needs root")
+	}
+	t.Skip("needs root")
+}
+
 // reportSignals writes a line for each signal that this process gets, with its value if it has
 // one, until SIGKILL or the end of the standard input.
 func reportSignals() {

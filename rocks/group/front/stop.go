@@ -12,6 +12,10 @@ import (
 // stop stops this process as the command was stopped by sig, and returns when it has been
 // continued. It does not stop if the command has been continued meanwhile.
 func (f *front) stop(sig syscall.Signal) {
+	if f.session {
+		f.stopWithSession(sig)
+		return
+	}
 	f.drain()
 	if sig == unix.SIGSTOP {
 		// If the whole group got it then so did we, before this or in a moment, and stopping
@@ -50,6 +54,14 @@ func (f *front) stopBy(sig syscall.Signal) {
 	}
 	stage.SetMask(0) // here it stops
 	_ = rearm(sig)
+}
+
+// stopNow stops this process by SIGSTOP.
+func stopNow() {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	// To this thread, so that it goes no further.
+	_ = unix.Tgkill(unix.Getpid(), unix.Gettid(), unix.SIGSTOP)
 }
 
 // stopped says whether the command is stopped now.

@@ -1,0 +1,61 @@
+package front
+
+import (
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// keepNotices keeps the user's standard error for what is to be said when the command has ended. A pipe is
+// not kept, for who reads from it waits until the last writer has closed it; then a terminal must do.
+func (f *front) keepNotices() {
+	fd := 2
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil || st.Mode&unix.S_IFMT == unix.S_IFIFO || st.Mode&unix.S_IFMT == unix.S_IFSOCK {
+		if f.console == nil || f.console.user < 0 {
+			return
+		}
+		fd = f.console.user
+	}
+	if dup, err := duplicate(fd); err == nil {
+		f.notices = os.NewFile(uintptr(dup), "notices")
+	}
+}
+
+// checkpointed tells the user that the command lives on in an image.
+func (f *front) checkpointed(dir string) {
+	f.endConsole()
+	if f.notices != nil {
+		unstoppable(func() {
+			fmt.Fprintf(f.notices, "rock: checkpointed into %s; go on with: rockctl restore -D %s\n", dir, dir)
+		})
+	}
+}
+
+// endConsole waits until the user has seen all that the command has shown, and gives the terminal back as it was. A
+// signal that ends programs ends the waiting too: the user's terminal may be held up (Ctrl-S), or gone.
+//
+// Its descriptors stay open: a goroutine may be waiting for them. This process is about to end.
+func (f *front) endConsole() {
+	c := f.console
+	if c == nil {
+		return
+	}
+	defer c.leave()
+	if c.shown == nil {
+		return
+	}
+	c.ending.raise()
+	for {
+		select {
+		case <-c.shown:
+			return
+		case s := <-f.signals:
+			switch s.number() {
+			case unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM:
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,32 @@
+package front
+
+import (
+	"os"
+	"time"
+
+	"rock/rocks/group/stage"
+)
+
+// RestoreOptions say what to restore, and how.
+type RestoreOptions struct {
+	Dir       string        // of the image, absolute
+	Localhost bool          // reconnect to localhost
+	Detach    bool          // no front remains
+	Timeout   time.Duration // of rocks that are suspended, 0 as configured
+	Log       *os.File      // for the supervisor, nil for none; Restore closes it
+	Warn      func(string)  // gets lines for the user, before the restored processes run
+	Extra     []byte        // more for the supervisor, as stage.Restore.Options has it
+}
+
+// Restore is like [Run], for a group that is restored from an image. With Detach it
+// returns when the group runs, with a status of 0: the supervisor lives on alone, and reads and discards
+// what the group shows on the terminal that it gets.
+func Restore(o RestoreOptions) (Result, error) {
+	return run(job{
+		log: o.Log, warn: o.Warn,
+		plan: stage.Plan{
+			Timeout: o.Timeout, Detached: o.Detach,
+			Restore: &stage.Restore{Dir: o.Dir, Localhost: o.Localhost, Options: o.Extra},
+		},
+	})
+}
