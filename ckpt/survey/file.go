@@ -120,7 +120,7 @@ func (l *look) exe(p *Process) {
 func (l *look) folders(p *Process) {
 	for name, path := range map[string]string{"cwd": p.Cwd, "root": p.Root} {
 		var st unix.Stat_t
-		if path != "" && !strings.HasSuffix(path, " (deleted)") && unix.Stat("/proc/"+strconv.Itoa(p.PID)+"/"+name, &st) == nil {
+		if path != "" && unix.Stat("/proc/"+strconv.Itoa(p.PID)+"/"+name, &st) == nil {
 			l.file(p, path, &st, File{FD: -1})
 		}
 	}

@@ -77,7 +77,7 @@ func must(err error) {
 var keep []any
 
 // need skips a test that takes root, or fails it where nothing may be skipped.
-func need(t *testing.T) {
+func need(t testing.TB) {
 	t.Helper()
 	switch {
 	case os.Getenv("ROCK_TEST_STRICT") == "1" && os.Geteuid() != 0:
@@ -89,7 +89,7 @@ func need(t *testing.T) {
 
 // start starts this binary in a role, as the leader of a session, and returns its pid when it is ready.
 // All of its process group is killed at the end.
-func start(t *testing.T, name string, change ...func(*exec.Cmd)) int {
+func start(t testing.TB, name string, change ...func(*exec.Cmd)) int {
 	t.Helper()
 	need(t)
 	cmd := exec.Command("/proc/self/exe")

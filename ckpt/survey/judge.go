@@ -32,10 +32,8 @@ func (l *look) judgeTree() {
 				"not yet possible to restore; switch off its sandbox")
 		}
 		l.judgeNamespaces(p)
-		for what, path := range map[string]string{"working directory": p.Cwd, "root directory": p.Root} {
-			if strings.HasSuffix(path, " (deleted)") {
-				l.problem(p, p.thing(what), "has a "+what+" that was deleted, "+strings.TrimSuffix(path, " (deleted)"), "change to another")
-			}
+		if strings.HasSuffix(p.Root, " (deleted)") {
+			l.problem(p, p.thing("root"), "has a root directory that was deleted, "+strings.TrimSuffix(p.Root, " (deleted)"), "put it back")
 		}
 	}
 }

@@ -128,14 +128,3 @@ func TestMissingCapabilities(t *testing.T) {
 		t.Error("an ordinary user lacks nothing")
 	}
 }
-
-func BenchmarkTake(b *testing.B) {
-	if os.Geteuid() != 0 {
-		b.Skip("needs root")
-	}
-	for b.Loop() {
-		if _, err := Take(Options{Root: os.Getpid()}); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
