@@ -10,12 +10,13 @@ import (
 	"io"
 	"os"
 
+	"rock/ckpt"
 	"rock/rocks/group/front"
 	"rock/rocks/group/stages"
 )
 
 func main() {
-	stages.Main()
+	stages.Main(ckpt.Engine{Rock: version, Getenv: os.Getenv})
 	// What did not run the command says why; what did says nothing more.
 	if err := run(os.Args[1:], os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintf(os.Stderr, "rock: %v\n", err)

@@ -12,11 +12,12 @@ import (
 	"os/signal"
 	"syscall"
 
+	"rock/ckpt"
 	"rock/rocks/group/stages"
 )
 
 func main() {
-	stages.Main()
+	stages.Main(ckpt.Engine{Rock: version, Getenv: os.Getenv})
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()

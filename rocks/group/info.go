@@ -7,10 +7,11 @@ import (
 
 // States of a group.
 const (
-	Running  = "running"  // processes run
-	Stopped  = "stopped"  // the command is stopped, by Ctrl-Z for instance
-	Ending   = "ending"   // no process is left; the rocks deliver what was written last
-	Ordinary = "ordinary" // processes run, without rocks: interposition is not possible here
+	Running       = "running"       // processes run
+	Stopped       = "stopped"       // the command is stopped, by Ctrl-Z for instance
+	Ending        = "ending"        // no process is left; the rocks deliver what was written last
+	Checkpointing = "checkpointing" // it is being written into an image
+	Ordinary      = "ordinary"      // processes run, without rocks: interposition is not possible here
 )
 
 // Info describes a group at one moment.

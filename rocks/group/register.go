@@ -21,8 +21,9 @@ type Registration struct {
 }
 
 // Register makes a place for a new group. The name may be empty; else no other group that lives
-// may have it (ErrNameTaken) and [CheckName] must like it.
-func (d *Dir) Register(name string) (*Registration, error) {
+// may have it (ErrNameTaken) and [CheckName] must like it. A group that comes back from an image
+// brings its id, which no group that lives may have (ErrAlive); else id is empty.
+func (d *Dir) Register(name, id string) (*Registration, error) {
 	unlock, err := d.lock()
 	if err != nil {
 		return nil, err
@@ -36,7 +37,14 @@ func (d *Dir) Register(name string) (*Registration, error) {
 			return nil, err
 		}
 	}
-	r, err := d.create(name)
+	if id == "" {
+		for id = newID(); !d.unused(id); {
+			id = newID()
+		}
+	} else if err := d.checkDead(id); err != nil {
+		return nil, err
+	}
+	r, err := d.create(name, id)
 	if err != nil {
 		return nil, fmt.Errorf("register group: %w", err)
 	}
@@ -61,12 +69,25 @@ func (d *Dir) checkFree(name string) error {
 	return nil
 }
 
-// create makes the subdirectory.
-func (d *Dir) create(name string) (*Registration, error) {
-	r := &Registration{ID: newID()}
-	for !d.unused(r.ID) {
-		r.ID = newID()
+// ErrAlive says that the group lives already.
+var ErrAlive = errors.New("the group is running")
+
+// checkDead says whether a group that lives has the id, and makes room for one that comes back. The
+// directory must be locked.
+func (d *Dir) checkDead(id string) error {
+	if !validID(id) {
+		return fmt.Errorf("register group: %q is no id of a group", id)
 	}
+	if d.alive(id) {
+		return fmt.Errorf("%w: see rockctl ls for %s", ErrAlive, id)
+	}
+	d.remove(id)
+	return nil
+}
+
+// create makes the subdirectory.
+func (d *Dir) create(name, id string) (*Registration, error) {
+	r := &Registration{ID: id}
 	r.path = filepath.Join(d.path, r.ID)
 	d.removeDrafts()
 	draft, err := os.MkdirTemp(d.path, draftPrefix)

@@ -75,15 +75,15 @@ func TestOpenDirRefuses(t *testing.T) {
 
 func TestRegister(t *testing.T) {
 	d := openDir(t)
-	web, err := d.Register("web")
+	web, err := d.Register("web", "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.Register("web"); !errors.Is(err, ErrNameTaken) {
+	if _, err := d.Register("web", ""); !errors.Is(err, ErrNameTaken) {
 		t.Errorf("second of the same name: got %v, want %v", err, ErrNameTaken)
 	}
 	for range 2 { // groups without a name do not get into each other's way
-		r, err := d.Register("")
+		r, err := d.Register("", "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -92,7 +92,7 @@ func TestRegister(t *testing.T) {
 	if err := web.Close(); err != nil {
 		t.Fatal(err)
 	}
-	again, err := d.Register("web")
+	again, err := d.Register("web", "")
 	if err != nil {
 		t.Fatalf("name of a group that has ended: %v", err)
 	}
@@ -102,7 +102,7 @@ func TestRegister(t *testing.T) {
 // TestStale finds what a supervisor that died has left: its lock is free.
 func TestStale(t *testing.T) {
 	d := openDir(t)
-	dead, err := d.Register("web")
+	dead, err := d.Register("web", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func TestStale(t *testing.T) {
 	if _, err := os.Stat(dead.path); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the dead group's directory: got %v, want it removed", err)
 	}
-	r, err := d.Register("web")
+	r, err := d.Register("web", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +130,7 @@ func TestStale(t *testing.T) {
 // TestSilent lists a group whose supervisor lives but does not answer.
 func TestSilent(t *testing.T) {
 	d := openDir(t)
-	r, err := d.Register("web")
+	r, err := d.Register("web", "")
 	if err != nil {
 		t.Fatal(err)
 	}

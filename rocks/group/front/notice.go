@@ -5,14 +5,15 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+	"golang.org/x/term"
 )
 
-// keepNotices keeps the user's standard error for what is to be said when the command has ended. A pipe is
-// not kept, for who reads from it waits until the last writer has closed it; then a terminal must do.
+// keepNotices keeps the user's standard error for what is to be said when the command has ended. Only a terminal
+// is kept: who reads from a pipe waits until the last writer has closed it, and a file must be for a restore
+// what it was when the command was saved.
 func (f *front) keepNotices() {
 	fd := 2
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil || st.Mode&unix.S_IFMT == unix.S_IFIFO || st.Mode&unix.S_IFMT == unix.S_IFSOCK {
+	if !term.IsTerminal(fd) {
 		if f.console == nil || f.console.user < 0 {
 			return
 		}

@@ -23,15 +23,23 @@ type Plan struct {
 	Ignored Sigset        // and ignored
 	Files   []int         // descriptors above 2 that the user gave, for the command only
 
-	Checkpointable bool     // the command leads a session of its own, and can be checkpointed
-	Restore        *Restore // what to restore instead of starting a command, nil for a command
-	Terminal       []int    // which of the descriptors 0 to 2 are the slave of a terminal made for the command
-	Detached       bool     // the front leaves when all runs, and that is no reason to end
+	Periodic       *Periodic // checkpoints to be made while the command runs, nil for none
+	Checkpointable bool      // the command leads a session of its own, and can be checkpointed
+	Restore        *Restore  // what to restore instead of starting a command, nil for a command
+	Terminal       []int     // which of the descriptors 0 to 2 are the slave of a terminal made for the command
+	Detached       bool      // the front leaves when all runs, and that is no reason to end
 	Handles        PlanHandles
 }
 
 // OwnSession says whether the command leads a session of its own.
 func (p *Plan) OwnSession() bool { return p.Checkpointable || p.Restore != nil }
+
+// Periodic says what checkpoints are made of a group while it runs.
+type Periodic struct {
+	Every time.Duration
+	Dir   string // of the images, absolute
+	Keep  int    // how many of them, the newest
+}
 
 // Restore says what to restore. Such a group is checkpointable again.
 type Restore struct {

@@ -11,8 +11,8 @@ import (
 )
 
 // Main is what main begins with in a command that has fronts. In a process that the user started it returns
-// at once, in another it does what that one is for and ends it.
-func Main() {
+// at once, in another it does what that one is for and ends it. c is for groups that are checkpointable or restored.
+func Main(c supervise.Checkpointer) {
 	s, ok := stage.Current()
 	if !ok {
 		return
@@ -20,7 +20,7 @@ func Main() {
 	status := 0
 	switch s.Kind {
 	case stage.Supervisor:
-		status = supervise.Run(s.FD, os.Args[1:])
+		status = supervise.Run(s.FD, os.Args[1:], c)
 	case stage.Exec:
 		status = supervise.Exec(s.Arg, os.Args[1:], os.Stderr)
 	case stage.Keeper:

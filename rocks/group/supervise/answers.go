@@ -3,6 +3,7 @@ package supervise
 import (
 	"fmt"
 	"os"
+	"strings"
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
@@ -51,4 +52,25 @@ func describe(status unix.WaitStatus) string {
 		return unix.SignalName(status.Signal())
 	}
 	return fmt.Sprintf("exit status %d", status.ExitStatus())
+}
+
+// device returns the rdev of a terminal, 0 if fd is none.
+func device(fd int) uint64 {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFCHR {
+		return 0
+	}
+	return st.Rdev
+}
+
+// pipes returns the names of those descriptors of this process that are pipes.
+func pipes(fds []int) []string {
+	var names []string
+	for _, fd := range fds {
+		name, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd))
+		if err == nil && strings.HasPrefix(name, "pipe:") {
+			names = append(names, name)
+		}
+	}
+	return names
 }

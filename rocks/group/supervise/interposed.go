@@ -21,22 +21,31 @@ type withRocks struct {
 
 // interposed starts the command with its connections on rocks.
 func interposed(settings group.Settings, log *slog.Logger, p seccomp.Process) (interposition, *os.Process, error) {
+	cfg, err := interposeConfig(settings, log)
+	if err != nil {
+		return nil, nil, err
+	}
+	ip, process, err := interpose.Start(cfg, p)
+	if err != nil {
+		_ = cfg.Endpoint.Close()
+		return nil, nil, err
+	}
+	return &withRocks{cfg.Endpoint, ip}, process, nil
+}
+
+// interposeConfig opens an endpoint and returns what an Interposer works with.
+func interposeConfig(settings group.Settings, log *slog.Logger) (interpose.Config, error) {
 	endpoint, err := rocks.NewEndpoint(rocks.Config{
 		Network: rocks.System(), Logger: log,
 		Heartbeat: settings.Heartbeat, Misses: settings.Misses, Timeout: settings.Timeout,
 		MaxBackoff: settings.Backoff, FlightLimit: settings.FlightLog, ReceiveLimit: settings.Receive,
 	})
 	if err != nil {
-		return nil, nil, fmt.Errorf("open endpoint: %w", err)
+		return interpose.Config{}, fmt.Errorf("open endpoint: %w", err)
 	}
-	ip, process, err := interpose.Start(interpose.Config{
+	return interpose.Config{
 		Endpoint: endpoint, Logger: log, Rules: detect.NewRules(settings.Rules, nil), Hold: settings.Hold,
-	}, p)
-	if err != nil {
-		_ = endpoint.Close()
-		return nil, nil, err
-	}
-	return &withRocks{endpoint, ip}, process, nil
+	}, nil
 }
 
 // Rocks describes the rocks, for the control socket.

@@ -26,9 +26,6 @@ type interposition interface {
 // launch registers the group, starts the command and tells the front. What rock can do without
 // becomes a warning; anything else is why the command did not start.
 func (s *supervisor) launch() *stage.Failed {
-	if s.plan.Restore != nil {
-		return &stage.Failed{Status: 125, Reason: "restore: not yet"}
-	}
 	// So that the group's orphans stay our descendants, as yama's ptrace_scope 1 requires.
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return &stage.Failed{Status: 125, Reason: fmt.Sprintf("become a subreaper: %v", err)}
@@ -40,15 +37,15 @@ func (s *supervisor) launch() *stage.Failed {
 	if s.plan.Timeout > 0 {
 		settings.Timeout = s.plan.Timeout
 	}
-	if err := s.register(); err != nil {
-		return &stage.Failed{Status: 125, Reason: err.Error()}
+	s.timeout = settings.Timeout
+	begin := s.begin
+	if s.plan.Restore != nil {
+		begin = s.restore
 	}
-	process, err := s.startCommand(settings)
-	if err != nil {
+	if err := begin(settings); err != nil {
 		return failure(err)
 	}
-	s.pid, s.started, s.joined = process.Pid, time.Now(), stage.Now()
-	_ = process.Release() // we wait for it ourselves
+	s.joined = stage.Now()
 	s.state.set(s.runningState())
 	s.log.Info("command started", "pid", s.pid, "command", s.command[0], "front", s.plan.Front)
 	s.serve()
@@ -56,6 +53,29 @@ func (s *supervisor) launch() *stage.Failed {
 		// The front was killed meanwhile; watch sees that.
 		s.log.Warn("front not told", "error", err)
 	}
+	return nil
+}
+
+// begin registers the group and starts the command.
+func (s *supervisor) begin(settings group.Settings) error {
+	if err := s.register(); err != nil {
+		return err
+	}
+	if s.plan.Checkpointable {
+		if err := s.makeCell(); err != nil {
+			return err
+		}
+	}
+	s.inherited = pipes(s.plan.Files)
+	for _, fd := range s.plan.Terminal {
+		s.terminal = device(fd)
+	}
+	process, err := s.startCommand(settings)
+	if err != nil {
+		return err
+	}
+	s.pid, s.started = process.Pid, time.Now()
+	_ = process.Release() // we wait for it ourselves
 	return nil
 }
 
@@ -85,6 +105,9 @@ func (s *supervisor) process() seccomp.Process {
 	}
 	if _, exact := inheritable(s.plan); !exact {
 		p.Path, p.Args, p.Env = viaExec(s.plan, s.command)
+	}
+	if s.cell != nil {
+		p.Around = func(start func() error) error { return s.cell.Around(p.Sys, start) }
 	}
 	return p
 }
@@ -117,15 +140,21 @@ func failure(err error) *stage.Failed {
 // register gives the group its place in the runtime directory. Without one it cannot be operated
 // on, but the command can run, unless it was to have a name.
 func (s *supervisor) register() error {
-	dir, err := group.OpenDir(os.Getenv)
-	if err == nil {
-		s.registration, err = dir.Register(s.plan.Name)
-	}
-	if err == nil || s.plan.Name != "" {
+	err := s.registerAs("")
+	if err == nil || s.plan.Name != "" || s.plan.OwnSession() {
 		return err
 	}
 	s.warn(fmt.Sprintf("rockctl will not see this group: %v", err))
 	return nil
+}
+
+// registerAs does so under an id that the group has had before; "" for a new one.
+func (s *supervisor) registerAs(id string) error {
+	dir, err := group.OpenDir(os.Getenv)
+	if err == nil {
+		s.registration, err = dir.Register(s.plan.Name, id)
+	}
+	return err
 }
 
 // serve starts to answer on the control socket.

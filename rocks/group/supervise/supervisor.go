@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -25,6 +27,14 @@ type supervisor struct {
 	log      *slog.Logger
 	warnings []string // for the front, and so the user
 	slave    *os.File // of the terminal for what is restored, nil without
+	ckpt     Checkpointer
+
+	busy      sync.Mutex             // held while a checkpoint is made
+	cell      Cell                   // nil if the group is not checkpointable
+	inherited []string               // pipes that the command was started with
+	terminal  uint64                 // rdev of the terminal that was made for it; 0: none
+	timeout   time.Duration          // of rocks
+	image     atomic.Pointer[string] // where the group is now, if it was ended by a checkpoint
 
 	registration  *group.Registration // nil without
 	server        *group.Server       // nil without
@@ -38,9 +48,10 @@ type supervisor struct {
 	brief context.Context // done after SIGTERM
 }
 
-// Run is the supervisor. fd is the descriptor of its channel. It returns when nothing is left
+// Run is the supervisor. fd is the descriptor of its channel; ckpt is for groups that are checkpointable or
+// restored. It returns when nothing is left
 // to do, with an exit status that nobody asks for.
-func Run(fd int, command []string) int {
+func Run(fd int, command []string, ckpt Checkpointer) int {
 	stage.Title("rock-supervisor")
 	channel, err := stage.Open(fd)
 	if err != nil {
@@ -52,7 +63,7 @@ func Run(fd int, command []string) int {
 		return 1 // the front died before it told
 	}
 	log, slave, master := plan.Handles.Sort(files)
-	s := &supervisor{plan: plan, command: command, channel: channel, log: openLog(log), slave: slave}
+	s := &supervisor{plan: plan, command: command, channel: channel, log: openLog(log), slave: slave, ckpt: ckpt}
 	if master != nil {
 		go discard(master)
 	}
@@ -72,7 +83,14 @@ func (s *supervisor) run() int {
 		return failed.Status
 	}
 	s.release()
+	ctx, cancel := context.WithCancel(context.Background())
+	if s.plan.Periodic != nil {
+		go s.periodic(ctx)
+	}
 	s.watch(children)
+	cancel()
+	s.busy.Lock() // a checkpoint comes to its end first
+	s.busy.Unlock()
 	s.linger()
 	return 0
 }
@@ -170,7 +188,7 @@ func (s *supervisor) watchCommand() (ended bool) {
 			if !s.plan.OwnSession() {
 				releaseSession(s.plan.Group)
 			}
-			s.tell(stage.Exited{Status: status})
+			s.ended(status)
 			return true
 		}
 	}
@@ -239,6 +257,7 @@ func (s *supervisor) close(ctx context.Context) {
 			s.log.Warn("not all was delivered", "error", err)
 		}
 	}
+	s.removeCell()
 	if s.server != nil {
 		_ = s.server.Close()
 	}

@@ -1,6 +1,11 @@
 package seccomp
 
-import "golang.org/x/sys/unix"
+import (
+	"bytes"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
 
 // Offsets in struct seccomp_data (seccomp(2)). Arguments are 64 bits wide;
 // all that is looked at are C ints, of which the kernel itself uses the low
@@ -162,4 +167,14 @@ func jump(op uint16, k uint32, jt, jf uint8) unix.SockFilter {
 
 func ret(verdict uint32) unix.SockFilter {
 	return unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: verdict}
+}
+
+// IsFilter reports whether b is the program that Install installs on this machine, in the form that the kernel has
+// it (struct sock_filter, linux/filter.h).
+func IsFilter(b []byte) bool {
+	prog := Filter(nativeArch())
+	if prog == nil || len(b) != len(prog)*int(unsafe.Sizeof(prog[0])) {
+		return false
+	}
+	return bytes.Equal(b, unsafe.Slice((*byte)(unsafe.Pointer(&prog[0])), len(b)))
 }

@@ -20,6 +20,8 @@ type Process struct {
 	Dir   string
 	Files []*os.File
 	Sys   *syscall.SysProcAttr
+	// Around, if not nil, is called on the thread that forks, to call start, which does. It may change Sys before.
+	Around func(start func() error) error
 }
 
 // Start starts p under the filter. The command begins with the signal mask that
@@ -57,6 +59,18 @@ func Start(p Process) (*os.Process, *Listener, error) {
 // exec forks and executes on this thread. A file that is executable but of no
 // known format is a script for the shell, as for execvp(3).
 func exec(path string, p Process) (*os.Process, error) {
+	if p.Around == nil {
+		return fork(path, p)
+	}
+	var proc *os.Process
+	err := p.Around(func() (err error) {
+		proc, err = fork(path, p)
+		return err
+	})
+	return proc, err
+}
+
+func fork(path string, p Process) (*os.Process, error) {
 	attr := &os.ProcAttr{Dir: p.Dir, Env: p.Env, Files: p.Files, Sys: p.Sys}
 	proc, err := os.StartProcess(path, p.Args, attr)
 	if errors.Is(err, syscall.ENOEXEC) {

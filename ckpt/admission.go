@@ -1,0 +1,160 @@
+package ckpt
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"rock/ckpt/criu"
+	"rock/ckpt/image"
+	"rock/ckpt/survey"
+	"rock/rocks"
+	"rock/rocks/interpose"
+)
+
+// RestoreOptions are what the user of a restore may choose. They travel to the supervisor as stage.Restore.Options.
+type RestoreOptions struct {
+	// ResetRefused resets the rocks whose peers would not go on with them, instead of refusing to restore.
+	ResetRefused bool `json:"reset_refused"`
+}
+
+// Encode returns the options as they travel.
+func (o RestoreOptions) Encode() []byte {
+	b, _ := json.Marshal(o) // a struct of bools
+	return b
+}
+
+func decodeRestoreOptions(b []byte) (o RestoreOptions, err error) {
+	if len(b) == 0 {
+		return o, nil
+	}
+	if err := json.Unmarshal(b, &o); err != nil {
+		return o, fmt.Errorf("decode options of the restore: %w", err)
+	}
+	return o, nil
+}
+
+// check says whether the image is whole and may be restored.
+func (r *restorer) check(ctx context.Context) error {
+	if by, err := r.image.Claimed(); err != nil {
+		return err
+	} else if by != nil {
+		return fmt.Errorf("restore: %w", &image.ClaimedError{Dir: r.image.Dir(), Claim: *by})
+	}
+	if err := r.image.Verify(ctx, nil); err != nil {
+		return err
+	}
+	b, err := r.image.Rocks()
+	if err != nil {
+		return err
+	}
+	if r.state, err = interpose.DecodeState(b); err != nil {
+		return fmt.Errorf("image %s: %w", r.image.Dir(), err)
+	}
+	return nil
+}
+
+// preflight reports everything on this host that is in the way of a restore, at once. The group's cell must be there:
+// programs have files of their cgroup open.
+func (r *restorer) preflight() error {
+	problems, _ := survey.Capabilities()
+	var err error
+	if r.tool, err = criu.Find(r.getenv); err != nil {
+		problems = append(problems, survey.Problem{What: err.Error()})
+	}
+	m := r.image.Manifest()
+	problems = append(problems, checkHost(m.Host)...)
+	problems = append(problems, survey.Free(pidsOf(m))...)
+	problems = append(problems, survey.CheckFiles(filesOf(m))...)
+	return preflight("restore", problems)
+}
+
+// checkHost says whether the processes can run on this host at all.
+func checkHost(h image.Host) []survey.Problem {
+	here := thisHost()
+	if h.Arch != here.Arch {
+		return []survey.Problem{{What: fmt.Sprintf("the image was made on %s, and this is %s", h.Arch, here.Arch),
+			Remedy: "restore it on a host of that kind"}}
+	}
+	return nil
+}
+
+// pidsOf returns all numbers that the processes need, those of threads left out: the manifest counts them
+// only, and CRIU says which is taken.
+func pidsOf(m *image.Manifest) []int {
+	var pids []int
+	for _, p := range m.Processes {
+		pids = append(pids, p.PID, p.PGID, p.SID)
+	}
+	return pids
+}
+
+func filesOf(m *image.Manifest) []survey.File {
+	var files []survey.File
+	for _, f := range m.Files {
+		files = append(files, survey.File{Path: f.Path, Size: f.Size, Mode: f.Mode, Kind: survey.Kind(f.Kind),
+			BuildID: f.BuildID, PID: f.PID, FD: f.FD, Pos: f.Pos, Flags: f.Flags})
+	}
+	return files
+}
+
+// askTime is how long peers may take to say whether they would go on. One that cannot be reached now is looked for
+// later: it has lost nothing.
+const askTime = 2 * time.Second
+
+// ask asks the peers of all rocks at once whether they would go on with them.
+func (x *restore) ask(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	refused := make([]error, len(x.state.Rocks))
+	var all sync.WaitGroup
+	for i, st := range x.state.Rocks {
+		all.Go(func() {
+			err := x.job.Config.Endpoint.Ask(ctx, st)
+			if errors.Is(err, rocks.ErrStaleEpoch) || errors.Is(err, rocks.ErrRolledBack) {
+				refused[i] = err
+			} else if err != nil {
+				x.job.Logger.Info("peer not asked", "rock", st.ID, "error", err)
+			}
+		})
+	}
+	all.Wait()
+	var lines []string
+	for i, err := range refused {
+		if err == nil {
+			continue
+		}
+		why := "its peer has gone on with a newer copy of this group"
+		if errors.Is(err, rocks.ErrRolledBack) {
+			why = "its peer has gone on since this image was made"
+		}
+		x.job.Logger.Warn("peer refuses", "rock", x.state.Rocks[i].ID, "error", err)
+		lines = append(lines, fmt.Sprintf("the connection to %v: %s", x.state.Rocks[i].Remote, why))
+	}
+	if len(lines) == 0 || x.options.ResetRefused {
+		return nil
+	}
+	return fmt.Errorf("restore: the image is out of date: %s; to restore the group all the same, with these connections reset, use --reset-refused",
+		strings.Join(lines, "; "))
+}
+
+// claim notes in the image that it is being restored. Where nothing can be written, the peers alone see to it
+// that it is not restored twice.
+func (x *restore) claim() error {
+	host, _ := os.Hostname()
+	err := x.image.Claim(image.Claim{When: time.Now(), Host: host, Group: x.image.Manifest().Group.ID})
+	if errors.Is(err, unix.EROFS) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
+	return nil
+}

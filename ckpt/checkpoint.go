@@ -1,0 +1,222 @@
+package ckpt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"rock/ckpt/criu"
+	"rock/ckpt/image"
+	"rock/ckpt/survey"
+	"rock/rocks/group"
+	"rock/rocks/group/supervise"
+	"rock/rocks/interpose"
+	"rock/rocks/interpose/seccomp"
+)
+
+const (
+	freezeTime  = 10 * time.Second // for the group to stand still
+	quiesceTime = 10 * time.Second // for its connections
+)
+
+// checkpoint is one checkpoint that is being made.
+type checkpoint struct {
+	subject  supervise.Subject
+	options  group.CheckpointOptions
+	progress func(group.Progress)
+	tool     criu.Tool
+	draft    *image.Draft
+	looked   *survey.Survey
+	terminal *image.Terminal
+
+	suspension *interpose.Suspension // nil without rocks
+	aside      chan error            // what is written while CRIU dumps
+	manifest   *image.Manifest
+	kept       bool // the image has its name
+
+	began, frozen, quiet, dumped, ended time.Time
+}
+
+// Checkpoint writes a group into an image. After an error there is none, and the group goes on.
+func (e Engine) Checkpoint(ctx context.Context, s supervise.Subject, o group.CheckpointOptions, progress func(group.Progress)) (*group.CheckpointReport, error) {
+	c := &checkpoint{subject: s, options: o, progress: progress, began: time.Now()}
+	if err := c.look(e); err != nil {
+		return nil, err
+	}
+	var err error
+	if c.draft, err = image.Create(o.Dir); err != nil {
+		return nil, err
+	}
+	defer c.draft.Abandon()
+	c.manifest = c.newManifest(e)
+	err = c.standStill(ctx)
+	if err == nil {
+		err = c.dump(ctx)
+	}
+	if err != nil || o.LeaveRunning {
+		err = errors.Join(err, c.goOn())
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !o.LeaveRunning {
+		return c.report(), c.bury()
+	}
+	if err := c.keep(ctx); err != nil {
+		return nil, err
+	}
+	return c.report(), nil
+}
+
+// look reports everything that is in the way, while the group runs.
+func (c *checkpoint) look(e Engine) error {
+	c.progress(group.Progress{Phase: "look"})
+	problems, _ := survey.Capabilities()
+	var err error
+	if c.tool, err = criu.Find(e.Getenv); err != nil {
+		problems = append(problems, survey.Problem{What: err.Error()})
+	}
+	pids, err := c.subject.Cell.Pids()
+	if err != nil {
+		return fmt.Errorf("list the processes of the group: %w", err)
+	}
+	if c.looked, err = c.survey(pids, false); err != nil {
+		return err
+	}
+	if err := c.findTerminal(); err != nil {
+		return err
+	}
+	problems = append(problems, c.looked.Problems...)
+	problems = append(problems, checkSpace(c.options.Dir, c.looked.Memory)...)
+	return preflight("checkpoint", problems)
+}
+
+// survey looks at the processes.
+func (c *checkpoint) survey(pids []int, frozen bool) (*survey.Survey, error) {
+	o := survey.Options{
+		Root: c.subject.Root, Pids: pids, Terminal: c.subject.Terminal, GhostLimit: ghostLimit, Frozen: frozen,
+		TCPEstablished: c.options.TCPEstablished, TCPClose: !c.options.TCPEstablished,
+	}
+	o.Replaces = func(key string) bool { return slices.Contains(c.subject.Inherited, key) }
+	if ip := c.subject.Interposer; ip != nil {
+		o.OurSocket = func(pid, fd int, _ uint64) bool { return ip.Carries(interpose.Place{PID: pid, FD: fd}) }
+	}
+	return survey.Take(o)
+}
+
+// standStill freezes the group and brings its connections to rest.
+func (c *checkpoint) standStill(ctx context.Context) error {
+	c.progress(group.Progress{Phase: "freeze"})
+	interrupt := func() {}
+	if c.subject.Interposer != nil {
+		interrupt = c.subject.Interposer.Interrupt
+	}
+	c.frozen = time.Now()
+	limited, cancel := context.WithTimeout(ctx, freezeTime)
+	defer cancel()
+	if err := c.subject.Cell.Freeze(limited, interrupt); err != nil {
+		return fmt.Errorf("no checkpoint: %w", err)
+	}
+	pids, err := c.subject.Cell.Pids()
+	if err != nil {
+		return fmt.Errorf("list the processes of the group: %w", err)
+	}
+	limited, cancel = context.WithTimeout(ctx, quiesceTime)
+	defer cancel()
+	if ip := c.subject.Interposer; ip != nil {
+		if c.suspension, err = ip.Suspend(limited, pids, c.options.TCPEstablished); err != nil {
+			return fmt.Errorf("no checkpoint: %w", err)
+		}
+	}
+	c.quiet = time.Now()
+	c.aside = make(chan error, 1)
+	go func() { c.aside <- c.describe(pids) }()
+	return nil
+}
+
+// dump has CRIU write the processes. Unless they are to go on the image is finished in the midst of that, before they
+// are killed.
+func (c *checkpoint) dump(ctx context.Context) error {
+	c.progress(group.Progress{Phase: "dump"})
+	work, done, err := workDir()
+	if err != nil {
+		return err
+	}
+	defer done()
+	_, err = c.tool.Dump(ctx, c.criuOptions(work), func(e criu.Event) error {
+		if e.Script != criu.PostDump {
+			return nil
+		}
+		c.dumped = time.Now()
+		if c.options.LeaveRunning {
+			return nil
+		}
+		if err := c.keep(ctx); err != nil {
+			return err
+		}
+		c.subject.Ending()
+		c.ended = time.Now()
+		return nil
+	})
+	if err == nil {
+		return nil
+	}
+	if c.kept { // the processes go on after all, so this must not be restored
+		err = errors.Join(err, os.RemoveAll(c.options.Dir))
+	}
+	return explainDump(err)
+}
+
+// explainDump prefers the cause that a hook gave.
+func explainDump(err error) error {
+	var bad *criu.Error
+	if errors.As(err, &bad) && bad.Err != nil {
+		return fmt.Errorf("no checkpoint: %w", bad.Err)
+	}
+	return fmt.Errorf("no checkpoint: %w", err)
+}
+
+// keep finishes the image: nothing of it can be lost from then on.
+func (c *checkpoint) keep(ctx context.Context) error {
+	if err := <-c.aside; err != nil {
+		return err
+	}
+	if _, err := image.StripFilter(c.draft.Path(), seccomp.IsFilter); err != nil {
+		return err
+	}
+	c.fillStats()
+	err := c.draft.Commit(ctx, c.manifest, func(done, total int64) {
+		c.progress(group.Progress{Phase: "write", Done: done, Total: total})
+	})
+	c.kept = err == nil
+	return err
+}
+
+// goOn puts everything together again and lets the group run.
+func (c *checkpoint) goOn() error {
+	var err error
+	if c.suspension != nil {
+		err = c.suspension.Resume()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), freezeTime)
+	defer cancel()
+	err = errors.Join(err, c.subject.Cell.Thaw(ctx))
+	c.ended = time.Now()
+	return err
+}
+
+// bury gives up what is left of a group that is in the image.
+func (c *checkpoint) bury() error {
+	if c.suspension != nil {
+		c.suspension.Abandon()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), freezeTime)
+	defer cancel()
+	if err := c.subject.Cell.Kill(ctx); err != nil {
+		return fmt.Errorf("the image %s is complete, but processes of the group are left: %w", c.options.Dir, err)
+	}
+	return nil
+}

@@ -1,0 +1,88 @@
+package supervise
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"syscall"
+	"time"
+
+	"rock/rocks/group"
+	"rock/rocks/group/stage"
+	"rock/rocks/interpose"
+)
+
+// Checkpointer is what the supervisor needs of package ckpt, which is above it: the command hands it in.
+type Checkpointer interface {
+	// NewCell makes the place where the processes of the group id live. Its error says what to do.
+	NewCell(id string) (Cell, error)
+	// Checkpoint writes a group into an image. If that fails the group goes on.
+	Checkpoint(ctx context.Context, s Subject, o group.CheckpointOptions, progress func(group.Progress)) (*group.CheckpointReport, error)
+	// Prune keeps the newest images in dir whose names begin with prefix, and removes the others.
+	Prune(dir, prefix string, keep int) error
+	// Open opens an image, to be restored.
+	Open(ctx context.Context, r stage.Restore) (Restorer, error)
+}
+
+// Cell holds the processes of a group and nothing else.
+type Cell interface {
+	// Around arranges that the processes which start starts on this thread, with the attributes sys, are
+	// in the cell from the beginning.
+	Around(sys *syscall.SysProcAttr, start func() error) error
+	Pids() ([]int, error)
+	Freeze(ctx context.Context, nudge func()) error
+	Thaw(ctx context.Context) error
+	Kill(ctx context.Context) error
+	Remove() error
+	Path() string // of the cgroup
+}
+
+// Subject is a group to be checkpointed. It must not be checkpointed twice at a time.
+type Subject struct {
+	ID, Name   string
+	Command    []string
+	Started    time.Time
+	Root       int // pid of the command, a session leader
+	Cell       Cell
+	Interposer *interpose.Interposer // nil: runs without rocks
+	Inherited  []string              // pipes that the command was started with, as in /proc/PID/fd: "pipe:[123]"
+	Terminal   uint64                // rdev of the terminal made for the group; 0: none
+	Timeout    time.Duration         // of rocks
+	Logger     *slog.Logger
+	// Ending is called when the image is in its place and the processes are about to be killed: from here on
+	// the image is the group. Not called if the group goes on.
+	Ending func()
+}
+
+// Restorer restores one image.
+type Restorer interface {
+	Identity() Identity
+	// Restore brings the processes back, as children of this process. Nothing is left of them if
+	// it fails.
+	Restore(ctx context.Context, job RestoreJob) (*Restored, error)
+	Close() error
+}
+
+// Identity is what the image says of the group.
+type Identity struct {
+	ID, Name string
+	Command  []string
+	Started  time.Time
+	Timeout  time.Duration
+}
+
+// RestoreJob is what a restore works with.
+type RestoreJob struct {
+	Cell     Cell
+	Config   interpose.Config // with an endpoint of its own
+	Standard [3]*os.File      // for pipes to the outside at these descriptors; nil entries: /dev/null
+	Terminal *os.File         // slave of the terminal, nil without
+	Logger   *slog.Logger
+}
+
+// Restored is a group that runs again.
+type Restored struct {
+	Root       int
+	Interposer *interpose.Interposer
+	Warnings   []string
+}

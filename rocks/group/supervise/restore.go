@@ -1,0 +1,77 @@
+package supervise
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"rock/rocks/group"
+)
+
+// restore brings the group of an image back, in the place of starting a command.
+func (s *supervisor) restore(settings group.Settings) error {
+	ctx := context.Background()
+	r, err := s.ckpt.Open(ctx, *s.plan.Restore)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	id := r.Identity()
+	s.command, s.started = id.Command, time.Now()
+	if s.plan.Name == "" {
+		s.plan.Name = id.Name
+	}
+	if s.plan.Timeout == 0 && id.Timeout > 0 {
+		settings.Timeout, s.timeout = id.Timeout, id.Timeout
+	}
+	if err := s.registerAs(id.ID); err != nil {
+		return err
+	}
+	if err := s.makeCell(); err != nil {
+		return err
+	}
+	cfg, err := interposeConfig(settings, s.log)
+	if err != nil {
+		return err
+	}
+	if s.slave != nil {
+		s.terminal = device(int(s.slave.Fd()))
+	}
+	restored, err := r.Restore(ctx, RestoreJob{
+		Cell: s.cell, Config: cfg, Standard: [3]*os.File{os.Stdin, os.Stdout, os.Stderr}, Terminal: s.slave, Logger: s.log,
+	})
+	if err != nil {
+		_ = cfg.Endpoint.Close()
+		return err
+	}
+	s.pid = restored.Root
+	s.interposition = &withRocks{cfg.Endpoint, restored.Interposer}
+	for _, w := range restored.Warnings {
+		s.warn(w)
+	}
+	return nil
+}
+
+// makeCell makes the place where the group's processes live.
+func (s *supervisor) makeCell() error {
+	if s.registration == nil {
+		return fmt.Errorf("a group that is checkpointable needs its place in the runtime directory")
+	}
+	cell, err := s.ckpt.NewCell(s.registration.ID)
+	if err != nil {
+		return fmt.Errorf("-k: %w", err)
+	}
+	s.cell = cell
+	return nil
+}
+
+// removeCell removes it once the processes are gone.
+func (s *supervisor) removeCell() {
+	if s.cell == nil {
+		return
+	}
+	if err := s.cell.Remove(); err != nil {
+		s.log.Warn("cgroup not removed", "error", err)
+	}
+}
