@@ -47,9 +47,9 @@ type Host struct {
 // Group is the group that the image is of.
 type Group struct {
 	ID      string    `msgpack:"id"`
-	Name    string    `msgpack:"name"`    // "" for none
-	Command []string  `msgpack:"command"` // name and arguments
-	Dir     string    `msgpack:"dir"`     // where it was started
+	Name    string    `msgpack:"name"`              // "" for none
+	Command []string  `msgpack:"command,omitempty"` // name and arguments
+	Dir     string    `msgpack:"dir"`               // where it was started
 	Started time.Time `msgpack:"started"`
 }
 
