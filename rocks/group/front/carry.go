@@ -10,13 +10,17 @@ import (
 // chunk is how much is carried at once.
 const chunk = 16 << 10
 
+// glance is after how many milliseconds is looked again whether we are in the foreground. Some shells tell a running
+// job nothing when they put it there.
+const glance = 100
+
 // carryOutput shows on the user's terminal what the command's shows, until nothing is left after ending was raised.
 func (c *console) carryOutput() {
 	defer close(c.shown)
 	defer c.guard()
 	unstoppable(func() {
 		s := &screen{console: c, master: int(c.master.Fd())}
-		for !c.ending.before(s.master, unix.POLLIN) {
+		for !c.ending.before(s.master, unix.POLLIN, -1) {
 			s.showSome()
 		}
 		// A terminal holds no more than some kilobytes. What comes after that is not the command's, and may
@@ -29,7 +33,9 @@ func (c *console) carryOutput() {
 			}
 			n += some
 		}
-		s.write(nil)
+		if s.held {
+			s.write([]byte{'\r'})
+		}
 	})
 }
 
@@ -80,12 +86,16 @@ func (c *console) carryKeys() {
 	defer c.guard()
 	unstoppable(func() {
 		for {
-			from := -1 // nothing
+			from, patience := -1, glance
 			if c.mayRead() {
-				from = c.user
+				from, patience = c.user, -1
 			}
-			if c.resting.before(from, unix.POLLIN) {
+			if c.resting.before(from, unix.POLLIN, patience) {
 				c.resting.lower()
+				continue
+			}
+			if from < 0 {
+				c.reenter()
 				continue
 			}
 			b, gone := c.readKeys()

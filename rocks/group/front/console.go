@@ -29,6 +29,7 @@ type console struct {
 	signals chan syscall.Signal // gets those that keys send to the command
 
 	mu       sync.Mutex
+	left     bool         // the user's terminal is not to be taken, though we may be in the foreground
 	ours     bool         // we have set the modes of the user's terminal
 	saved    unix.Termios // what they were before
 	given    unix.Termios // what the command's were when it got its terminal
@@ -148,20 +149,35 @@ func (c *console) keySignals() <-chan syscall.Signal {
 }
 
 // enter makes the user's terminal raw, which leaves everything to the command's. In the background nothing of the kind
-// is done, so this is also for when we have come to the foreground.
+// is done until we have come to the foreground.
 func (c *console) enter() {
 	if c == nil {
 		return
 	}
 	c.resize()
-	if !c.typed || !inForeground(c.user) {
-		return
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.left = false
+	c.take()
+}
+
+// reenter looks whether we have come to the foreground, unless that was left.
+func (c *console) reenter() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.left && c.take() {
+		c.resize()
+	}
+}
+
+// take takes the user's terminal if we are in the foreground. The caller holds mu.
+func (c *console) take() bool {
+	if !c.typed || !inForeground(c.user) {
+		return false
+	}
 	now, err := modes(c.user)
 	if err != nil {
-		return
+		return false
 	}
 	c.settle(now)
 	if want := raw(now, c.alone); now != want {
@@ -171,6 +187,7 @@ func (c *console) enter() {
 	c.ours = true
 	c.reading = c.attended != 0
 	c.resting.raise()
+	return true
 }
 
 // settle gives the command's terminal the modes that the user's has now, when we are in the foreground for the first
@@ -194,7 +211,7 @@ func (c *console) leave() {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.reading = false
+	c.left, c.reading = true, false
 	c.resting.raise()
 	if c.ours && inForeground(c.user) {
 		setModes(c.user, c.saved)

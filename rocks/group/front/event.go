@@ -23,12 +23,12 @@ func (e event) lower() {
 	_, _ = unix.Read(int(e), make([]byte, 8)) // fails only if it is not raised
 }
 
-// before waits until the event is raised or fd is ready, and says whether it is raised. A descriptor of -1 is
-// never ready.
-func (e event) before(fd int, events int16) bool {
+// before waits until the event is raised or fd is ready, or for so many milliseconds (-1: for ever), and says
+// whether it is raised. A descriptor of -1 is never ready.
+func (e event) before(fd int, events int16, patience int) bool {
 	p := []unix.PollFd{{Fd: int32(e), Events: unix.POLLIN}, {Fd: int32(fd), Events: events}}
 	for {
-		if n, err := unix.Poll(p, -1); err == nil && n > 0 {
+		if _, err := unix.Poll(p, patience); err == nil {
 			return p[0].Revents != 0
 		}
 	}

@@ -20,14 +20,17 @@ import (
 
 // terminal is an interactive shell on a terminal, as a person has it.
 type terminal struct {
-	t    *testing.T
-	pty  *os.File
-	cmd  *exec.Cmd
-	mu   sync.Mutex
-	cond sync.Cond
-	out  []byte // not yet expected
-	all  bytes.Buffer
-	gone bool
+	t   *testing.T
+	pty *os.File
+	cmd *exec.Cmd
+	// Only of onTerminal:
+	slave *os.File
+	modes unix.Termios // at the beginning
+	mu    sync.Mutex
+	cond  sync.Cond
+	out   []byte // not yet expected
+	all   bytes.Buffer
+	gone  bool
 }
 
 // startTerminal starts a shell, in whose PATH rock is.
@@ -40,6 +43,13 @@ func startTerminal(t *testing.T, shell ...string) *terminal {
 	if err != nil {
 		t.Fatal(err)
 	}
+	x := newTerminal(t, f, cmd)
+	x.expect(`ready> $`)
+	return x
+}
+
+// newTerminal is for a command that has been started on a terminal.
+func newTerminal(t *testing.T, f *os.File, cmd *exec.Cmd) *terminal {
 	x := &terminal{t: t, pty: f, cmd: cmd}
 	x.cond.L = &x.mu
 	done := make(chan struct{})
@@ -60,7 +70,6 @@ func startTerminal(t *testing.T, shell ...string) *terminal {
 			t.Logf("terminal showed:\n%s", x.all.String())
 		}
 	})
-	x.expect(`ready> $`)
 	return x
 }
 
@@ -352,4 +361,40 @@ func TestSuspend(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestInBackground starts a job in the background. It must not stop, and gets what is typed when it is in the foreground.
+func TestInBackground(t *testing.T) {
+	eachShellWith(t, prefixes[2:], func(t *testing.T, x *terminal, rock string) {
+		before := x.run("stty -g")
+		x.send(rock + `sh -c 'stty sane; echo go; read a; echo "had $a"; exec sleep 1000' &` + "\r")
+		x.expect(`go\r\n`)
+		x.send("\r")
+		x.expect(`ready> $`)
+		x.run("echo $((40+2))")
+		if got := x.run("jobs"); !strings.Contains(strings.ToLower(got), "running") {
+			t.Errorf("jobs: got %q, want it running", got)
+		}
+		x.send("fg\r")
+		x.expect(`fg\r\n.*\n`)
+		x.send("tea\r")
+		x.expect(`had tea\r\n`)
+		x.send(ctrlZ)
+		x.expect(`(?i)(stopped|suspended)`)
+		x.expect(`ready> $`)
+		if got := x.run("stty -g"); got != before {
+			t.Errorf("modes when stopped: got %q, want %q", got, before)
+		}
+		x.run("bg")
+		x.run("kill -TSTP %1")
+		for !regexp.MustCompile(`(?i)stopped|suspended`).MatchString(x.run("jobs")) {
+		}
+		x.send("fg\r")
+		x.expect(`fg\r\n.*\n`)
+		x.send("x" + ctrlC)
+		x.expect(`ready> $`)
+		if got := x.run("stty -g"); got != before {
+			t.Errorf("modes at the end: got %q, want %q", got, before)
+		}
+	})
 }
