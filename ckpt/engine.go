@@ -1,7 +1,9 @@
 package ckpt
 
 import (
+	"context"
 	"fmt"
+	"os"
 
 	"rock/ckpt/freeze"
 	"rock/ckpt/image"
@@ -19,13 +21,27 @@ type Engine struct {
 
 var _ supervise.Checkpointer = Engine{}
 
-// NewCell makes a cgroup for the processes of the group id.
+// NewCell makes a cgroup for the processes of the group id. Its name has the number of the supervisor too: hosts that
+// are made of namespaces share cgroups, and a group may be on two of them.
 func (Engine) NewCell(id string) (supervise.Cell, error) {
-	g, err := freeze.New("rock-" + id)
+	name := fmt.Sprintf("rock-%s-%d", id, os.Getpid())
+	g, err := freeze.New(name)
 	if err != nil {
 		return nil, fmt.Errorf("make a cgroup for the group: %w", err)
 	}
 	return g, nil
+}
+
+// Rescue lets the processes in a cell go on whose supervisor died, maybe while they were frozen. It is for
+// front.Options.
+func Rescue(cell string) error {
+	g, err := freeze.Open(cell)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), freezeTime)
+	defer cancel()
+	return g.Thaw(ctx)
 }
 
 // Prune keeps the newest images in dir whose names begin with prefix, and removes the others.
