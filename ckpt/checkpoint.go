@@ -124,17 +124,29 @@ func (c *checkpoint) standStill(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("list the processes of the group: %w", err)
 	}
-	limited, cancel = context.WithTimeout(ctx, quiesceTime)
-	defer cancel()
-	if ip := c.subject.Interposer; ip != nil {
-		if c.suspension, err = ip.Suspend(limited, pids, c.options.TCPEstablished); err != nil {
-			return fmt.Errorf("no checkpoint: %w", err)
-		}
+	// Before CRIU comes: it has descriptors of its own in the processes.
+	looked := make(chan error, 1)
+	go func() { looked <- c.lookAgain(pids) }()
+	err = c.quiesce(ctx, pids)
+	if err = errors.Join(err, <-looked); err != nil {
+		return fmt.Errorf("no checkpoint: %w", err)
 	}
 	c.quiet = time.Now()
 	c.aside = make(chan error, 1)
-	go func() { c.aside <- c.describe(pids) }()
+	go func() { c.aside <- c.writeConnections() }()
 	return nil
+}
+
+// quiesce brings the group's connections to rest.
+func (c *checkpoint) quiesce(ctx context.Context, pids []int) (err error) {
+	ip := c.subject.Interposer
+	if ip == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, quiesceTime)
+	defer cancel()
+	c.suspension, err = ip.Suspend(ctx, pids, c.options.TCPEstablished)
+	return err
 }
 
 // dump has CRIU write the processes. Unless they are to go on the image is finished in the midst of that, before they

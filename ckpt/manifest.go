@@ -53,28 +53,29 @@ func line(path string) string {
 	return strings.TrimSpace(string(b))
 }
 
-// describe writes the state of the connections and describes the group as it stands still, while CRIU is at
-// work.
-func (c *checkpoint) describe(pids []int) error {
+// lookAgain describes the processes as they stand still.
+func (c *checkpoint) lookAgain(pids []int) error {
+	now, err := c.survey(pids, true)
+	if err != nil {
+		return err
+	}
+	fillSurvey(c.manifest, now, c.options.TCPEstablished)
+	c.manifest.Terminal = c.terminal
+	return nil
+}
+
+// writeConnections writes the state of the connections, while CRIU is at work.
+func (c *checkpoint) writeConnections() error {
 	st := &interpose.State{Version: interpose.StateVersion, Home: netip.AddrFrom4([4]byte{127, 0, 0, 1})}
 	if c.suspension != nil {
 		st = c.suspension.State()
 	}
 	b, err := st.Encode()
-	if err == nil {
-		err = c.draft.Write(image.RocksFile, b)
-	}
-	if err != nil {
-		return err
-	}
-	now, err := c.survey(pids, true)
 	if err != nil {
 		return err
 	}
 	fillConnections(c.manifest, st)
-	fillSurvey(c.manifest, now, c.options.TCPEstablished)
-	c.manifest.Terminal = c.terminal
-	return nil
+	return c.draft.Write(image.RocksFile, b)
 }
 
 // fillConnections describes rocks and public listeners.
