@@ -172,6 +172,7 @@ func (d *Draft) Abandon() error {
 
 func (d *Draft) close() {
 	d.done = true
+	_ = lock(d.file, unix.LOCK_UN) // closing does not, if a CRIU that still runs has inherited it
 	d.file.Close()
 	if d.root != nil {
 		d.root.Close()
