@@ -169,7 +169,7 @@ func (c *checkpoint) dump(ctx context.Context) error {
 		if err := c.keep(ctx); err != nil {
 			return err
 		}
-		c.subject.Ending()
+		c.subject.Ending(true)
 		c.ended = time.Now()
 		return nil
 	})
@@ -178,6 +178,7 @@ func (c *checkpoint) dump(ctx context.Context) error {
 	}
 	if c.kept { // the processes go on after all, so this must not be restored
 		err = errors.Join(err, os.RemoveAll(c.options.Dir))
+		c.subject.Ending(false)
 	}
 	return explainDump(err)
 }

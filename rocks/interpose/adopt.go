@@ -13,6 +13,7 @@ import (
 	"rock/rocks"
 	"rock/rocks/detect"
 	"rock/rocks/interpose/tracee"
+	"rock/rocks/wire"
 )
 
 // Adoption is a group that was restored and whose processes do not run yet: their sockets are on legs, and their
@@ -149,6 +150,7 @@ func (ip *Interposer) adoptRest(st *State) error {
 // Carry resumes the rocks, in the next epoch, and lets everything go on. A rock that cannot be resumed is
 // reset for the program, and the error tells of it.
 func (a *Adoption) Carry(ctx context.Context) error {
+	a.introduce()
 	conns := make([]*rocks.Conn, len(a.state.Rocks))
 	var errs []error
 	for i, st := range a.state.Rocks {
@@ -184,6 +186,22 @@ func (a *Adoption) Carry(ctx context.Context) error {
 	}
 	a.ip.gate.open()
 	return errors.Join(errs...)
+}
+
+// introduce tells the ends of rocks of which the group has both where to find each other: the addresses
+// that they know are those of the supervisor before.
+func (a *Adoption) introduce() {
+	port := a.ip.endpoint.ResumeAddr().Port()
+	ends := map[wire.ID]int{}
+	for _, st := range a.state.Rocks {
+		ends[st.ID]++
+	}
+	for _, st := range a.state.Rocks {
+		if ends[st.ID] > 1 {
+			here := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), port)
+			st.Peers = append([]netip.AddrPort{here}, st.Peers[:min(len(st.Peers), rocks.MaxPeers-1)]...)
+		}
+	}
 }
 
 // Abandon gives up what Adopt has made: the processes are to be killed, and the State stays good.

@@ -26,13 +26,21 @@ func (s *supervisor) Checkpoint(ctx context.Context, o group.CheckpointOptions, 
 	subject := Subject{
 		ID: s.registration.ID, Name: s.plan.Name, Command: s.command, Started: s.started, Root: s.pid, Cell: s.cell,
 		Inherited: s.inherited, Terminal: s.terminal, Timeout: s.timeout, Logger: s.log,
-		Ending: func() { s.image.Store(&o.Dir) },
+		Ending: func(yes bool) {
+			if s.image.Store(nil); yes {
+				s.image.Store(&o.Dir)
+			}
+		},
 	}
 	if w, ok := s.interposition.(*withRocks); ok {
 		subject.Interposer = w.interposer
 	}
 	s.state.set(group.Checkpointing)
-	defer s.state.set(s.runningState())
+	defer func() {
+		if s.image.Load() == nil {
+			s.state.set(s.runningState())
+		}
+	}()
 	report, err := s.ckpt.Checkpoint(ctx, subject, o, progress)
 	if err != nil {
 		s.log.Warn("no checkpoint", "dir", o.Dir, "error", err)

@@ -49,9 +49,10 @@ type Subject struct {
 	Terminal   uint64                // rdev of the terminal made for the group; 0: none
 	Timeout    time.Duration         // of rocks
 	Logger     *slog.Logger
-	// Ending is called when the image is in its place and the processes are about to be killed: from here on
-	// the image is the group. Not called if the group goes on.
-	Ending func()
+	// Ending is called with true when the image is in its place and the processes are about to be killed: from here on
+	// the image is the group; and with false should they live on after all, and the image be gone. Not called if
+	// the group is to go on.
+	Ending func(bool)
 }
 
 // Restorer restores one image.
