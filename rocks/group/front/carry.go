@@ -117,6 +117,8 @@ func (c *console) mayRead() bool {
 func (c *console) readKeys() (b []byte, gone bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	// We may have been stopped since, which is not always seen to come, and be in the background, or the modes others.
+	c.reading = c.reading && c.take()
 	if !c.reading {
 		return nil, false
 	}
@@ -126,7 +128,7 @@ func (c *console) readKeys() (b []byte, gone bool) {
 	case nil:
 		return b[:n], n == 0
 	case unix.EAGAIN, unix.EINTR:
-	default: // EIO: we are in the background, where somebody has put us while we were stopped
+	default: // EIO: in the background
 		c.reading = false
 	}
 	return nil, false

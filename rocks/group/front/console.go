@@ -185,8 +185,10 @@ func (c *console) take() bool {
 		setModes(c.user, want)
 	}
 	c.ours = true
-	c.reading = c.attended != 0
-	c.resting.raise()
+	if !c.reading && c.attended != 0 {
+		c.reading = true
+		c.resting.raise()
+	}
 	return true
 }
 

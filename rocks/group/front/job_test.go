@@ -20,12 +20,11 @@ import (
 
 // terminal is an interactive shell on a terminal, as a person has it.
 type terminal struct {
-	t   *testing.T
-	pty *os.File
-	cmd *exec.Cmd
-	// Only of onTerminal:
-	slave *os.File
+	t     *testing.T
+	pty   *os.File
+	cmd   *exec.Cmd
 	modes unix.Termios // at the beginning
+	slave *os.File     // only of onTerminal
 	mu    sync.Mutex
 	cond  sync.Cond
 	out   []byte // not yet expected
@@ -45,6 +44,7 @@ func startTerminal(t *testing.T, shell ...string) *terminal {
 	}
 	x := newTerminal(t, f, cmd)
 	x.expect(`ready> $`)
+	x.modes = modesOf(t, f)
 	return x
 }
 
@@ -367,7 +367,7 @@ func TestSuspend(t *testing.T) {
 func TestInBackground(t *testing.T) {
 	eachShellWith(t, prefixes[2:], func(t *testing.T, x *terminal, rock string) {
 		before := x.run("stty -g")
-		x.send(rock + `sh -c 'stty sane; echo go; read a; echo "had $a"; exec sleep 1000' &` + "\r")
+		x.send(rock + `sh -c 'echo go; while read a; do echo "had $a"; done' &` + "\r")
 		x.expect(`go\r\n`)
 		x.send("\r")
 		x.expect(`ready> $`)
@@ -391,7 +391,42 @@ func TestInBackground(t *testing.T) {
 		}
 		x.send("fg\r")
 		x.expect(`fg\r\n.*\n`)
+		x.send("milk\r")
+		x.expect(`had milk\r\n`)
 		x.send("x" + ctrlC)
+		x.expect(`ready> $`)
+		if got := x.run("stty -g"); got != before {
+			t.Errorf("modes at the end: got %q, want %q", got, before)
+		}
+	})
+}
+
+// TestFrontStopped stops the front by SIGSTOP, which it cannot see come, and continues it.
+func TestFrontStopped(t *testing.T) {
+	eachShellWith(t, prefixes[2:], func(t *testing.T, x *terminal, rock string) {
+		before := x.run("stty -g")
+		x.foreground(rock + `sh -c 'echo go; while read a; do echo "had $a"; done'`)
+		for range 3 {
+			out, err := exec.Command("pgrep", "-x", "-s", fmt.Sprint(x.cmd.Process.Pid), "rock").Output()
+			if err != nil {
+				t.Fatal(err)
+			}
+			var front int
+			if _, err := fmt.Sscan(string(out), &front); err != nil {
+				t.Fatal(err)
+			}
+			_ = unix.Kill(-front, unix.SIGSTOP)
+			x.expect(`(?i)(stopped|suspended)`)
+			x.expect(`ready> $`)
+			if x.cmd.Args[0] == "dash" { // which does not do it by itself
+				setModes(int(x.pty.Fd()), x.modes)
+			}
+			x.send("fg\r")
+			x.expect(`fg\r\n.*\n`)
+			x.send("tea\r")
+			x.expect(`had tea\r\n`)
+		}
+		x.send(ctrlD)
 		x.expect(`ready> $`)
 		if got := x.run("stty -g"); got != before {
 			t.Errorf("modes at the end: got %q, want %q", got, before)

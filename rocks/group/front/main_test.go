@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -25,7 +26,13 @@ const helper = "ROCK_TEST_HELPER"
 var rockPath string
 
 func TestMain(m *testing.M) {
+	if s, ok := stage.Current(); ok {
+		fakeSupervisor(s.FD)
+		os.Exit(0)
+	}
 	switch os.Getenv(helper) {
+	case "restore", "restore detached":
+		restoreHelper(os.Getenv(helper) == "restore detached")
 	case "signals":
 		reportSignals()
 		os.Exit(0)
@@ -117,14 +124,10 @@ type underRock struct {
 	pid   int // of the program
 }
 
-// startHelper starts a helper under rock (or, for comparison, without) and waits until it is ready.
-func startHelper(t *testing.T, name string, rock bool) *underRock {
+// startHelper starts a helper under rock with options and waits until it is ready.
+func startHelper(t *testing.T, name string, options ...string) *underRock {
 	t.Helper()
-	args := []string{os.Args[0]}
-	if rock {
-		args = append([]string{rockPath}, args...)
-	}
-	cmd := exec.Command(args[0], args[1:]...)
+	cmd := exec.Command(rockPath, append(options, os.Args[0])...)
 	cmd.Env = append(os.Environ(), helper+"="+name)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Stderr = os.Stderr
@@ -150,12 +153,14 @@ func startHelper(t *testing.T, name string, rock bool) *underRock {
 	if _, err := fmt.Sscanf(u.line(), "ready %d %d", &u.pid, &group); err != nil {
 		t.Fatalf("helper not ready: %v", err)
 	}
-	if group != cmd.Process.Pid {
-		t.Fatalf("process group of the command: got %d, want the front's, %d", group, cmd.Process.Pid)
+	want := cmd.Process.Pid
+	if slices.Contains(options, "-k") {
+		want = u.pid
 	}
-	if rock {
-		awaitFile(t, fmt.Sprintf("/proc/%d/fd/1", cmd.Process.Pid), os.DevNull)
+	if group != want {
+		t.Fatalf("process group of the command: got %d, want %d", group, want)
 	}
+	awaitFile(t, fmt.Sprintf("/proc/%d/fd/1", cmd.Process.Pid), os.DevNull)
 	return u
 }
 

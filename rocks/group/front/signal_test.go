@@ -38,31 +38,36 @@ func TestSignalsOnce(t *testing.T) {
 		{"process group", func(front int, sig syscall.Signal) error { return unix.Kill(-front, sig) }, 64},
 	}
 	for _, way := range ways {
-		t.Run(way.name, func(t *testing.T) {
-			u := startHelper(t, "signals", true)
-			front := u.front.Process.Pid
-			for sig := range stage.Sigset(mirrored).All() {
-				if sig == marker {
-					continue
-				}
-				if err := way.send(front, sig); err != nil {
-					t.Fatal(err)
-				}
-				if got, want := u.line(), fmt.Sprintf("got %s %d 0", unix.SignalName(sig), int(sig)); got != want {
-					t.Errorf("%v: got %q, want %q", sig, got, want)
-				}
-				if extra := u.mark(); len(extra) > 0 {
-					t.Errorf("%v: got also %q", sig, extra)
-				}
-			}
+		t.Run(way.name, func(t *testing.T) { eachSignalOnce(t, startHelper(t, "signals"), way.send) })
+		t.Run("session, "+way.name, func(t *testing.T) {
+			needRoot(t)
+			eachSignalOnce(t, startHelper(t, "signals", "-k"), way.send)
 		})
+	}
+}
+
+func eachSignalOnce(t *testing.T, u *underRock, send func(front int, sig syscall.Signal) error) {
+	front := u.front.Process.Pid
+	for sig := range stage.Sigset(mirrored).All() {
+		if sig == marker {
+			continue
+		}
+		if err := send(front, sig); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := u.line(), fmt.Sprintf("got %s %d 0", unix.SignalName(sig), int(sig)); got != want {
+			t.Errorf("%v: got %q, want %q", sig, got, want)
+		}
+		if extra := u.mark(); len(extra) > 0 {
+			t.Errorf("%v: got also %q", sig, extra)
+		}
 	}
 }
 
 // TestSignalStorm sends many signals to the process group, one after the other: none may be
 // passed on a second time.
 func TestSignalStorm(t *testing.T) {
-	u := startHelper(t, "signals", true)
+	u := startHelper(t, "signals")
 	front := u.front.Process.Pid
 	const rounds = 500
 	for i := range rounds {
@@ -80,7 +85,7 @@ func TestSignalStorm(t *testing.T) {
 
 // TestSignalMix sends to the group and to the front by turns without waiting.
 func TestSignalMix(t *testing.T) {
-	u := startHelper(t, "signals", true)
+	u := startHelper(t, "signals")
 	front := u.front.Process.Pid
 	const rounds = 40 // real-time signals queue, so each counts
 	for range rounds {
@@ -102,7 +107,7 @@ func TestSignalMix(t *testing.T) {
 
 // TestSignalValue sends a signal with a value, as sigqueue(3) does.
 func TestSignalValue(t *testing.T) {
-	u := startHelper(t, "signals", true)
+	u := startHelper(t, "signals")
 	var info signal
 	info.setNumber(45)
 	*(*int32)(unsafe.Pointer(&info[offCode])) = codeQueue
@@ -119,7 +124,7 @@ func TestSignalValue(t *testing.T) {
 
 // TestSignalAfterStop stops and continues the whole job, and the program alone.
 func TestSignalAfterStop(t *testing.T) {
-	u := startHelper(t, "signals", true)
+	u := startHelper(t, "signals")
 	front := u.front.Process.Pid
 	for _, way := range []struct {
 		name       string

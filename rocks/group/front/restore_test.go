@@ -1,0 +1,121 @@
+package front
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"rock/rocks/group/stage"
+)
+
+// What a front does for a restore shows with a supervisor that restores nothing: this test binary.
+
+// restoreHelper restores the image that the first argument names, and writes the result into the second.
+func restoreHelper(detach bool) {
+	o := RestoreOptions{
+		Dir: os.Args[1], Localhost: true, Detach: detach, Extra: []byte("extra"), Warn: func(line string) { fmt.Println(line) },
+	}
+	result, err := Restore(o)
+	if err := os.WriteFile(os.Args[2], fmt.Appendf(nil, "%q %q %v", result.Image, result.Group, err), 0o600); err != nil {
+		panic(err)
+	}
+	Exit(result)
+}
+
+// fakeSupervisor does as if a group was restored that says hello on its terminal. Then it reports it as
+// checkpointed; if it was detached it lives on until the front is gone, and then writes what came of it into the file "alone" of
+// the image.
+func fakeSupervisor(fd int) {
+	c, err := stage.Open(fd)
+	if err != nil {
+		panic(err)
+	}
+	m, files, err := c.Receive()
+	if err != nil {
+		panic(err)
+	}
+	plan := m.(stage.Plan)
+	_, slave, master := plan.Handles.Sort(files)
+	want := &stage.Restore{Dir: plan.Restore.Dir, Localhost: true, Options: []byte("extra")}
+	if !reflect.DeepEqual(plan.Restore, want) || slave == nil || (master != nil) != plan.Detached {
+		_ = c.Send(stage.Failed{Status: 125, Reason: fmt.Sprintf("wrong plan: %+v", plan)})
+		return
+	}
+	_, _ = slave.WriteString("hello\n")
+	_ = c.Send(stage.Started{Pid: os.Getpid(), Group: "00c0ffee", Warning: []string{"a warning"}})
+	if !plan.Detached {
+		_ = c.Send(stage.Checkpointed{Dir: plan.Restore.Dir})
+		return
+	}
+	_, _, err = c.Receive() // until the front is gone
+	session, _ := unix.Getsid(0)
+	shown := make([]byte, 100)
+	n, _ := master.Read(shown)
+	report := fmt.Sprintf("%v %v %q %v", errors.Is(err, io.EOF), session == os.Getpid(), shown[:n], plan.Terminal)
+	_ = os.WriteFile(filepath.Join(plan.Restore.Dir, "alone.new"), []byte(report), 0o600)
+	_ = os.Rename(filepath.Join(plan.Restore.Dir, "alone.new"), filepath.Join(plan.Restore.Dir, "alone"))
+}
+
+// TestCheckpointed ends a front because the group has been written into an image, on a terminal and without.
+func TestCheckpointed(t *testing.T) {
+	t.Setenv(helper, "restore")
+	dir, result := t.TempDir(), filepath.Join(t.TempDir(), "result")
+	told := fmt.Sprintf("rock: checkpointed into %s; go on with: rockctl restore -D %s", dir, dir)
+	check := func(status unix.WaitStatus) {
+		t.Helper()
+		if status.ExitStatus() != 137 {
+			t.Errorf("got status %#x, want exit status 137", status)
+		}
+		got, err := os.ReadFile(result)
+		if want := fmt.Sprintf("%q %q <nil>", dir, "00c0ffee"); err != nil || string(got) != want {
+			t.Errorf("result: got %q (%v), want %q", got, err, want)
+		}
+	}
+
+	x := onTerminal(t, os.Args[0], dir, result)
+	shown, status := x.ends()
+	check(status)
+	lines := strings.Split(shown, "\r\n")
+	if len(lines) != 4 || lines[2] != told { // warning and greeting in any order
+		t.Errorf("terminal: got %q, want it to end with %q", shown, told)
+	}
+	if got := modesOf(t, x.pty); got != x.modes {
+		t.Errorf("modes: got %+v, want %+v", got, x.modes)
+	}
+
+	// Without a terminal the status alone tells.
+	cmd := exec.Command(os.Args[0], dir, result)
+	out, _ := cmd.CombinedOutput() // the status is looked at below
+	check(unix.WaitStatus(cmd.ProcessState.ExitCode() << 8))
+	if got := string(out); got != "a warning\nhello\n" && got != "hello\na warning\n" {
+		t.Errorf("got %q, want the warning and what was shown on the terminal", got)
+	}
+}
+
+// TestDetached leaves the supervisor alone with the terminal.
+func TestDetached(t *testing.T) {
+	t.Setenv(helper, "restore detached")
+	dir, result := t.TempDir(), filepath.Join(t.TempDir(), "result")
+	if out, err := exec.Command(os.Args[0], dir, result).CombinedOutput(); err != nil || string(out) != "a warning\n" {
+		t.Errorf("got %q (%v), want the warning", out, err)
+	}
+	if got, err := os.ReadFile(result); err != nil || string(got) != `"" "00c0ffee" <nil>` {
+		t.Errorf("result: got %q (%v)", got, err)
+	}
+	alone := filepath.Join(dir, "alone")
+	await(t, "report of the supervisor", func() bool {
+		_, err := os.Stat(alone)
+		return err == nil
+	})
+	if got, err := os.ReadFile(alone); err != nil || string(got) != `true true "hello\r\n" [0 1 2]` {
+		t.Errorf("supervisor: got %q (%v)", got, err)
+	}
+}
