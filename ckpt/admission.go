@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -46,7 +47,8 @@ func (r *restorer) check(ctx context.Context) error {
 	if by, err := r.image.Claimed(); err != nil {
 		return err
 	} else if by != nil {
-		return fmt.Errorf("restore: %w", &image.ClaimedError{Dir: r.image.Dir(), Claim: *by})
+		return fmt.Errorf("no restore: %w; should that have come to nothing (a crash), remove %s",
+			&image.ClaimedError{Dir: r.image.Dir(), Claim: *by}, filepath.Join(r.image.Dir(), image.ClaimFile))
 	}
 	if err := r.image.Verify(ctx, nil); err != nil {
 		return err
@@ -141,7 +143,7 @@ func (x *restore) ask(ctx context.Context) error {
 	if len(lines) == 0 || x.options.ResetRefused {
 		return nil
 	}
-	return fmt.Errorf("restore: the image is out of date: %s; to restore the group all the same, with these connections reset, use --reset-refused",
+	return fmt.Errorf("no restore: the image is out of date: %s; to restore the group all the same, with these connections reset, use --reset-refused",
 		strings.Join(lines, "; "))
 }
 
@@ -154,7 +156,7 @@ func (x *restore) claim() error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("restore: %w", err)
+		return fmt.Errorf("no restore: %w", err)
 	}
 	return nil
 }

@@ -151,13 +151,13 @@ func (c *checkpoint) quiesce(ctx context.Context, pids []int) (err error) {
 
 // dump has CRIU write the processes. Unless they are to go on the image is finished in the midst of that, before they
 // are killed.
-func (c *checkpoint) dump(ctx context.Context) error {
+func (c *checkpoint) dump(ctx context.Context) (err error) {
 	c.progress(group.Progress{Phase: "dump"})
-	work, done, err := workDir()
+	work, done, err := workDir(c.subject.Logger)
 	if err != nil {
 		return err
 	}
-	defer done()
+	defer func() { done(err) }()
 	_, err = c.tool.Dump(ctx, c.criuOptions(work), func(e criu.Event) error {
 		if e.Script != criu.PostDump {
 			return nil
@@ -180,16 +180,7 @@ func (c *checkpoint) dump(ctx context.Context) error {
 		err = errors.Join(err, os.RemoveAll(c.options.Dir))
 		c.subject.Ending(false)
 	}
-	return explainDump(err)
-}
-
-// explainDump prefers the cause that a hook gave.
-func explainDump(err error) error {
-	var bad *criu.Error
-	if errors.As(err, &bad) && bad.Err != nil {
-		return fmt.Errorf("no checkpoint: %w", bad.Err)
-	}
-	return fmt.Errorf("no checkpoint: %w", err)
+	return fmt.Errorf("no checkpoint: %w", cause(err))
 }
 
 // keep finishes the image: nothing of it can be lost from then on.

@@ -50,21 +50,5 @@ func setTCP(o *rpc.CriuOpts, established bool) {
 	o.NetworkLock = rpc.CriuNetworkLockMethod_SKIP.Enum()
 }
 
-// workDir makes a directory for CRIU's log and statistics, which it writes to until it ends: an image is finished
-// before. done removes it.
-func workDir() (dir *os.File, done func(), err error) {
-	path, err := os.MkdirTemp("", "rock-criu-")
-	if err == nil {
-		dir, err = os.Open(path)
-	}
-	if err != nil {
-		return nil, nil, fmt.Errorf("make directory for CRIU's log: %w", err)
-	}
-	return dir, func() {
-		dir.Close()
-		os.RemoveAll(path)
-	}, nil
-}
-
 // terminalKey is CRIU's name of a terminal whose master is outside of the tree.
 func terminalKey(rdev, dev uint64) string { return fmt.Sprintf("tty[%x:%x]", rdev, dev) }

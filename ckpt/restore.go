@@ -88,12 +88,12 @@ func (r *restorer) Restore(ctx context.Context, job supervise.RestoreJob) (*supe
 
 // run has CRIU restore the processes. The interposer is made when CRIU is started, since that must be under the
 // filter; the processes' sockets are connected while they are whole and wait.
-func (x *restore) run(ctx context.Context) (int, error) {
-	work, done, err := workDir()
+func (x *restore) run(ctx context.Context) (_ int, err error) {
+	work, done, err := workDir(x.job.Logger)
 	if err != nil {
 		return 0, err
 	}
-	defer done()
+	defer func() { done(err) }()
 	m := x.image.Manifest()
 	o := &rpc.CriuOpts{
 		ImagesDirFd: proto.Int32(int32(x.image.File().Fd())), WorkDirFd: proto.Int32(int32(work.Fd())),
@@ -113,12 +113,8 @@ func (x *restore) run(ctx context.Context) (int, error) {
 		x.adoption, err = x.interposer.Adopt(x.state)
 		return err
 	})
-	var bad *criu.Error
-	if errors.As(err, &bad) && bad.Err != nil {
-		err = bad.Err
-	}
 	if err != nil {
-		return 0, fmt.Errorf("restore: %w", err)
+		return 0, fmt.Errorf("no restore: %w", cause(err))
 	}
 	return root, nil
 }

@@ -78,6 +78,7 @@ var layers = []string{
 var leaves = []string{
 	"rocks/wire", "rocks/flight", "rocks/auth",
 	"rocks/interpose/seccomp", "rocks/interpose/tracee",
+	"ckpt/criu", "ckpt/freeze", "ckpt/image", "ckpt/survey",
 }
 
 // parts are what rocks is made of: they do not import it.
