@@ -1,7 +1,6 @@
 package front
 
 import (
-	"fmt"
 	"os"
 	"runtime"
 	"syscall"
@@ -102,112 +101,6 @@ func run(j job) (Result, error) {
 	}
 	result.Status, result.Image = f.mirror()
 	return result, nil
-}
-
-// start starts supervisor and witness and hands over the plan.
-func (f *front) start(j job, in inherited) error {
-	if j.log != nil {
-		defer j.log.Close()
-	}
-	var err error
-	if f.signals, err = recordSignals(); err != nil {
-		return err
-	}
-	if err := f.openConsole(j.plan); err != nil {
-		return err
-	}
-	channel, fd, err := stage.NewPair()
-	if err != nil {
-		return err
-	}
-	f.channel = channel
-	s := stage.Stage{Kind: stage.Supervisor, FD: fd}
-	attr := &syscall.SysProcAttr{Setpgid: !f.session, Setsid: f.session}
-	f.supervisor, err = stage.Start(s, j.command, f.console.standard(), attr)
-	_ = unix.Close(fd)
-	if err != nil {
-		return err
-	}
-	for _, fd := range in.files {
-		_ = unix.Close(fd)
-	}
-	if f.witness, err = newWitness(); err != nil {
-		return err
-	}
-	// If the supervisor dies its children shall become ours.
-	_ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-	plan := j.plan
-	plan.Front, plan.Parent, plan.Group = f.self, os.Getppid(), f.group
-	plan.Mask, plan.Ignored, plan.Files = in.mask, in.ignored, in.files
-	return f.sendPlan(plan, j.log)
-}
-
-// openConsole makes the terminal that the command gets, if it is to have one.
-func (f *front) openConsole(p stage.Plan) (err error) {
-	switch {
-	case p.Detached:
-		f.console, err = newConsole([]int{0, 1, 2})
-		return err // which nobody attends to here
-	case p.Restore != nil:
-		f.console, err = newConsole(terminals())
-	case p.Checkpointable && len(terminals()) > 0:
-		f.console, err = newConsole(terminals())
-	}
-	if err == nil && f.console != nil {
-		f.console.show()
-	}
-	return err
-}
-
-// sendPlan sends the plan with the descriptors that belong to it.
-func (f *front) sendPlan(p stage.Plan, log *os.File) error {
-	var files []*os.File
-	if log != nil {
-		p.Handles.Log = true
-		files = append(files, log)
-	}
-	if f.console != nil {
-		p.Terminal = f.console.replaced
-	}
-	if p.Restore != nil {
-		p.Handles.Slave = true
-		files = append(files, f.console.slave)
-	}
-	if p.Detached {
-		p.Handles.Master = true
-		files = append(files, f.console.master)
-	}
-	return f.channel.Send(p, files...)
-}
-
-// waitStarted waits until the command runs, keeping the signals that come meanwhile.
-func (f *front) waitStarted() (*stage.Started, error) {
-	type answer struct {
-		m     stage.Message
-		files []*os.File
-		err   error
-	}
-	answers := make(chan answer, 1)
-	go func() {
-		m, files, err := f.channel.Receive()
-		answers <- answer{m, files, err}
-	}()
-	for {
-		select {
-		case s := <-f.signals:
-			f.early = append(f.early, earlySignal{s, stage.Now()})
-		case a := <-answers:
-			switch m := a.m.(type) {
-			case stage.Started:
-				f.command = m.Pid
-				f.pidfd, f.listener, f.progress = m.Handles.Sort(a.files)
-				return &m, nil
-			case stage.Failed:
-				return nil, &Failure{m.Status, m.Reason}
-			}
-			return nil, &Failure{125, fmt.Sprintf("the supervisor ended before the command ran (%v); see --log", a.err)}
-		}
-	}
 }
 
 // warn hands lines for the user over while the terminal is as the user had it.
