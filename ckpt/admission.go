@@ -143,7 +143,7 @@ func (x *restore) ask(ctx context.Context) error {
 	if len(lines) == 0 || x.options.ResetRefused {
 		return nil
 	}
-	return fmt.Errorf("no restore: the image is out of date: %s; to restore the group all the same, with these connections reset, use --reset-refused",
+	return fmt.Errorf("the image is out of date: %s; to restore the group all the same, with these connections reset, use --reset-refused",
 		strings.Join(lines, "; "))
 }
 
@@ -156,7 +156,8 @@ func (x *restore) claim() error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("no restore: %w", err)
+		return err
 	}
+	x.claimed = true
 	return nil
 }

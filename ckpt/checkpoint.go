@@ -52,10 +52,7 @@ func (e Engine) Checkpoint(ctx context.Context, s supervise.Subject, o group.Che
 	}
 	defer c.draft.Abandon()
 	c.manifest = c.newManifest(e)
-	err = c.standStill(ctx)
-	if err == nil {
-		err = c.dump(ctx)
-	}
+	err = c.dump(ctx)
 	if err != nil || o.LeaveRunning {
 		err = errors.Join(err, c.goOn())
 	}
@@ -149,28 +146,24 @@ func (c *checkpoint) quiesce(ctx context.Context, pids []int) (err error) {
 	return err
 }
 
-// dump has CRIU write the processes. Unless they are to go on the image is finished in the midst of that, before they
-// are killed.
+// dump has CRIU write the processes. The group is frozen when CRIU has started and looked at the kernel, which takes
+// as long as all the rest for a small one.
 func (c *checkpoint) dump(ctx context.Context) (err error) {
-	c.progress(group.Progress{Phase: "dump"})
 	work, done, err := workDir(c.subject.Logger)
 	if err != nil {
 		return err
 	}
 	defer func() { done(err) }()
 	_, err = c.tool.Dump(ctx, c.criuOptions(work), func(e criu.Event) error {
-		if e.Script != criu.PostDump {
-			return nil
+		switch e.Script {
+		case criu.PreDump:
+			if err := c.standStill(ctx); err != nil {
+				return err
+			}
+			c.progress(group.Progress{Phase: "dump"})
+		case criu.PostDump:
+			return c.dumpedAll(ctx)
 		}
-		c.dumped = time.Now()
-		if c.options.LeaveRunning {
-			return nil
-		}
-		if err := c.keep(ctx); err != nil {
-			return err
-		}
-		c.subject.Ending(true)
-		c.ended = time.Now()
 		return nil
 	})
 	if err == nil {
@@ -181,6 +174,21 @@ func (c *checkpoint) dump(ctx context.Context) (err error) {
 		c.subject.Ending(false)
 	}
 	return fmt.Errorf("no checkpoint: %w", cause(err))
+}
+
+// dumpedAll is for when CRIU has written everything. Unless the processes are to go on the image is finished now, before
+// they are killed.
+func (c *checkpoint) dumpedAll(ctx context.Context) error {
+	c.dumped = time.Now()
+	if c.options.LeaveRunning {
+		return nil
+	}
+	if err := c.keep(ctx); err != nil {
+		return err
+	}
+	c.subject.Ending(true)
+	c.ended = time.Now()
+	return nil
 }
 
 // keep finishes the image: nothing of it can be lost from then on.

@@ -60,6 +60,7 @@ type restore struct {
 	job        supervise.RestoreJob
 	interposer *interpose.Interposer
 	adoption   *interpose.Adoption
+	claimed    bool // by this restore
 }
 
 // Restore brings the processes back. Before anything is started it looks whether this host has what they need, and asks
@@ -67,12 +68,6 @@ type restore struct {
 func (r *restorer) Restore(ctx context.Context, job supervise.RestoreJob) (*supervise.Restored, error) {
 	x := &restore{restorer: r, job: job}
 	if err := r.preflight(); err != nil {
-		return nil, err
-	}
-	if err := x.ask(ctx); err != nil {
-		return nil, err
-	}
-	if err := x.claim(); err != nil {
 		return nil, err
 	}
 	root, err := x.run(ctx)
@@ -86,8 +81,8 @@ func (r *restorer) Restore(ctx context.Context, job supervise.RestoreJob) (*supe
 	return out, nil
 }
 
-// run has CRIU restore the processes. The interposer is made when CRIU is started, since that must be under the
-// filter; the processes' sockets are connected while they are whole and wait.
+// run has CRIU restore the processes, if their peers would go on. The interposer is made when CRIU is
+// started, since that must be under the filter; the processes' sockets are connected while they are whole and wait.
 func (x *restore) run(ctx context.Context) (_ int, err error) {
 	work, done, err := workDir(x.job.Logger)
 	if err != nil {
@@ -106,11 +101,20 @@ func (x *restore) run(ctx context.Context) (_ int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	root, err := x.tool.Restore(ctx, o, inherit, x.start, func(e criu.Event) error {
-		if e.Script != criu.PostRestore {
-			return nil
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	asked := make(chan error, 1)
+	go func() { asked <- x.ask(ctx) }() // while CRIU looks at the kernel
+	root, err := x.tool.Restore(ctx, o, inherit, x.start, func(e criu.Event) (err error) {
+		switch e.Script {
+		case criu.PreRestore: // there is no process yet
+			if err := <-asked; err != nil {
+				return err
+			}
+			return x.claim()
+		case criu.PostRestore:
+			x.adoption, err = x.interposer.Adopt(x.state)
 		}
-		x.adoption, err = x.interposer.Adopt(x.state)
 		return err
 	})
 	if err != nil {
@@ -158,8 +162,8 @@ func (x *restore) undo() error {
 		defer cancel()
 		_ = x.interposer.Close(brief) // nothing of it is to be delivered
 	}
-	if err := x.image.Unclaim(); err != nil && !errors.Is(err, os.ErrNotExist) {
-		errs = append(errs, err)
+	if x.claimed {
+		errs = append(errs, x.image.Unclaim())
 	}
 	return errors.Join(errs...)
 }

@@ -125,6 +125,11 @@ func (fakeGroup) Checkpoint(ctx context.Context, o CheckpointOptions, progress f
 		progress(Progress{Phase: "given up"})
 		return nil, context.Cause(ctx)
 	}
+	if o.Dir == "/too/late" {
+		progress(Progress{Phase: "write"})
+		<-ctx.Done()
+		return &CheckpointReport{Dir: o.Dir}, nil
+	}
 	for i := range int64(3) {
 		progress(Progress{Phase: "count", Done: i + 1, Total: 3})
 	}
@@ -146,8 +151,35 @@ func TestControlCheckpoint(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(50*time.Millisecond, cancel)
-	if _, err := g.Checkpoint(ctx, CheckpointOptions{Dir: "/for/ever"}, nil); !errors.Is(err, context.Canceled) {
+	if _, err := g.Checkpoint(ctx, CheckpointOptions{Dir: "/for/ever"}, nil); !errors.Is(err, ErrGivenUp) || !errors.Is(err, context.Canceled) {
 		t.Errorf("given up: got %v", err)
+	}
+	ctx, cancel = context.WithCancel(t.Context())
+	r, err = g.Checkpoint(ctx, CheckpointOptions{Dir: "/too/late"}, func(Progress) { cancel() })
+	if err != nil || r.Dir != "/too/late" {
+		t.Errorf("given up too late: got %+v, %v", r, err)
+	}
+}
+
+// A group that ends with its checkpoint closes its server right after it: the reply must come all the same.
+func TestControlReportAtTheEnd(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "control")
+	s, err := Serve(path, fakeGroup{}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := &Group{Info: Info{ID: "00c0ffee"}, socket: path}
+	r, err := g.Checkpoint(t.Context(), CheckpointOptions{Dir: "/too/late"}, func(Progress) {
+		go func() { _ = s.Close() }()
+	})
+	if err != nil || r.Dir != "/too/late" {
+		t.Errorf("got %+v, %v", r, err)
+	}
+	if err := s.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+		t.Error(err)
+	}
+	if _, err := g.Checkpoint(t.Context(), CheckpointOptions{Dir: "/there"}, nil); !errors.Is(err, ErrNoAnswer) {
+		t.Errorf("closed: got %v", err)
 	}
 }
 
@@ -223,6 +255,47 @@ func TestControlClients(t *testing.T) {
 	if _, err := g.ask(context.Background(), OpPing); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestControlLastAnswer closes the server while a checkpoint is made, which may be the end of the group: the answer
+// still comes.
+func TestControlLastAnswer(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "control")
+	answers := slowGroup{began: make(chan struct{}), end: make(chan struct{})}
+	s, err := Serve(path, answers, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := &Group{Info: Info{ID: "00c0ffee"}, socket: path}
+	done := make(chan error, 1)
+	go func() {
+		_, err := g.Checkpoint(context.Background(), CheckpointOptions{Dir: "/there"}, nil)
+		done <- err
+	}()
+	<-answers.began
+	closed := make(chan error, 1)
+	go func() { closed <- s.Close() }()
+	for { // the server is closed, but for us
+		if _, err := g.ask(context.Background(), OpPing); err != nil {
+			break
+		}
+	}
+	close(answers.end)
+	if err := errors.Join(<-done, <-closed); err != nil {
+		t.Error(err)
+	}
+}
+
+// slowGroup makes a checkpoint that lasts until it is told to end.
+type slowGroup struct {
+	fakeGroup
+	began, end chan struct{}
+}
+
+func (g slowGroup) Checkpoint(_ context.Context, o CheckpointOptions, _ func(Progress)) (*CheckpointReport, error) {
+	close(g.began)
+	<-g.end
+	return &CheckpointReport{Dir: o.Dir}, nil
 }
 
 func TestControlVersion(t *testing.T) {

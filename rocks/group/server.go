@@ -38,10 +38,12 @@ type Server struct {
 	answers  Answers
 	log      *slog.Logger
 	places   chan struct{} // one for each client that is being served
+	end      context.Context
+	stop     context.CancelCauseFunc // ends it
 	work     sync.WaitGroup
 
 	mu      sync.Mutex
-	clients map[net.Conn]struct{}
+	clients map[net.Conn]bool // whether an answer is due to it
 	closed  bool
 }
 
@@ -54,20 +56,23 @@ func Serve(path string, answers Answers, log *slog.Logger) (*Server, error) {
 	s := &Server{
 		listener: l, answers: answers, log: log,
 		places:  make(chan struct{}, maxClients),
-		clients: make(map[net.Conn]struct{}),
+		clients: make(map[net.Conn]bool),
 	}
+	s.end, s.stop = context.WithCancelCause(context.Background())
 	s.work.Go(s.accept)
 	return s, nil
 }
 
-// Close ends all conversations and waits for the goroutines. It does not remove the socket.
+// Close ends all conversations, gives up what can be, and waits for the goroutines. Clients still get the replies that are
+// due to them. It does not remove the socket.
 func (s *Server) Close() error {
 	s.mu.Lock()
 	s.closed = true
 	for c := range s.clients {
-		_ = c.Close()
+		_ = c.SetReadDeadline(time.Unix(1, 0))
 	}
 	s.mu.Unlock()
+	s.stop(errClosed)
 	err := s.listener.Close()
 	s.work.Wait()
 	return err
@@ -106,7 +111,15 @@ func (s *Server) admit(conn *net.UnixConn) bool {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.clients[conn] = struct{}{}
+	s.clients[conn] = false
+	return !s.closed
+}
+
+// due notes whether an answer is due to a client. It returns false if the server is closed.
+func (s *Server) due(conn net.Conn, yes bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.clients[conn] = yes
 	return !s.closed
 }
 
@@ -117,21 +130,31 @@ func (s *Server) dismiss(conn *net.UnixConn) {
 	delete(s.clients, conn)
 }
 
+// arm bounds the time for the next request, and says whether one is to be read.
+func (s *Server) arm(conn net.Conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_ = conn.SetDeadline(time.Now().Add(clientTime))
+	return !s.closed
+}
+
 // converse answers one request after the other.
 func (s *Server) converse(conn net.Conn) {
-	for {
-		_ = conn.SetDeadline(time.Now().Add(clientTime))
+	for s.arm(conn) {
 		var q Request
 		if err := readMessage(conn, &q, MaxRequest); err != nil {
 			return
 		}
+		if !s.due(conn, true) {
+			return
+		}
 		r := s.answer(conn, q)
-		_ = conn.SetDeadline(time.Now().Add(clientTime))
+		_ = conn.SetWriteDeadline(time.Now().Add(clientTime))
 		err := writeMessage(conn, r, MaxReply)
 		if errors.Is(err, ErrTooLarge) {
 			err = writeMessage(conn, &Reply{Version: Version, Error: err.Error()}, MaxReply)
 		}
-		if err != nil {
+		if err != nil || !s.due(conn, false) {
 			return
 		}
 	}
@@ -158,11 +181,16 @@ func (s *Server) answer(conn net.Conn, q Request) *Reply {
 	return r
 }
 
-// checkpoint has a checkpoint made. The client hears of its progress, and gives it up by closing the connection.
+// checkpoint has a checkpoint made. The client hears of its progress, and gives it up by closing the connection or its
+// half of it.
 func (s *Server) checkpoint(conn net.Conn, o CheckpointOptions, r *Reply) {
-	ctx, cancel := context.WithCancelCause(context.Background())
+	ctx, cancel := context.WithCancelCause(s.end)
 	defer cancel(nil)
-	_ = conn.SetDeadline(time.Time{})
+	s.mu.Lock()
+	if !s.closed {
+		_ = conn.SetDeadline(time.Time{})
+	}
+	s.mu.Unlock()
 	gone := make(chan struct{})
 	go func() {
 		defer close(gone)
@@ -185,7 +213,10 @@ func (s *Server) checkpoint(conn net.Conn, o CheckpointOptions, r *Reply) {
 	}
 }
 
-var errClientGone = errors.New("who asked for it has left")
+var (
+	errClientGone = errors.New("who asked for it has left")
+	errClosed     = errors.New("the group has ended")
+)
 
 // peerUID returns the user at the other end (SO_PEERCRED, unix(7)).
 func peerUID(conn *net.UnixConn) (int, error) {
