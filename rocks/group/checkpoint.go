@@ -40,26 +40,42 @@ type CheckpointReport struct {
 	Warnings   []string      `msgpack:"warnings,omitempty"`
 }
 
+// ErrGivenUp says that a checkpoint was given up because its context was done: there is no image, and the group goes on.
+var ErrGivenUp = errors.New("checkpoint given up")
+
+// giveUpTime bounds how long a supervisor may take to give a checkpoint up.
+const giveUpTime = 30 * time.Second
+
 // Checkpoint has the group write itself into an image, and waits until it has. progress, which may be nil, is
-// called meanwhile. If ctx is done before, or the connection to the supervisor breaks, the
-// supervisor gives the checkpoint up if it still can, and the group goes on.
+// called meanwhile. If ctx is done before, the supervisor gives the checkpoint up and the error is [ErrGivenUp],
+// unless it is too late for that: then there is a report as ever. If the connection to the supervisor
+// breaks it gives up too.
 func (g *Group) Checkpoint(ctx context.Context, o CheckpointOptions, progress func(Progress)) (*CheckpointReport, error) {
 	var report *CheckpointReport
-	err := g.converse(ctx, Request{Version: Version, Op: OpCheckpoint, Checkpoint: &o}, func(r *Reply) bool {
+	err := g.converse(ctx, Request{Version: Version, Op: OpCheckpoint, Checkpoint: &o}, giveUpTime, func(r *Reply) bool {
 		if r.Progress != nil && progress != nil {
 			progress(*r.Progress)
 		}
 		report = r.Report
 		return r.Report == nil
 	})
+	if refused := (*refusal)(nil); errors.As(err, &refused) && ctx.Err() != nil {
+		return nil, fmt.Errorf("%w: %w", ErrGivenUp, context.Cause(ctx))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("checkpoint group %s: %w", g.ID, err)
 	}
 	return report, nil
 }
 
-// converse sends a request and gives its replies to next, until that returns false.
-func (g *Group) converse(ctx context.Context, q Request, next func(*Reply) bool) error {
+// refusal is an error that the supervisor has answered.
+type refusal struct{ reason string }
+
+func (e *refusal) Error() string { return e.reason }
+
+// converse sends a request and gives its replies to next, until that returns false. When ctx is done it tells the
+// supervisor, by closing its half of the connection, and waits for a last reply only for the time patience.
+func (g *Group) converse(ctx context.Context, q Request, patience time.Duration, next func(*Reply) bool) error {
 	short, done, err := shortPath(g.socket)
 	if err != nil {
 		return err
@@ -70,7 +86,10 @@ func (g *Group) converse(ctx context.Context, q Request, next func(*Reply) bool)
 		return noAnswer(err)
 	}
 	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })()
+	defer context.AfterFunc(ctx, func() {
+		_ = conn.SetDeadline(time.Now().Add(patience))
+		_ = conn.(*net.UnixConn).CloseWrite()
+	})()
 	if err := writeMessage(conn, &q, MaxRequest); err != nil {
 		return noAnswer(err)
 	}
@@ -80,7 +99,7 @@ func (g *Group) converse(ctx context.Context, q Request, next func(*Reply) bool)
 			return errors.Join(context.Cause(ctx), noAnswer(err))
 		}
 		if r.Error != "" {
-			return errors.New(r.Error)
+			return &refusal{r.Error}
 		}
 		if r.Version != Version {
 			return fmt.Errorf("the supervisor speaks control protocol version %d, this program %d", r.Version, Version)

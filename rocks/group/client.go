@@ -79,7 +79,7 @@ func (g *Group) ask(ctx context.Context, op string) (*Reply, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
 	var answer *Reply
-	err := g.converse(ctx, Request{Version: Version, Op: op}, func(r *Reply) bool {
+	err := g.converse(ctx, Request{Version: Version, Op: op}, 0, func(r *Reply) bool {
 		answer = r
 		return false
 	})

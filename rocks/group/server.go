@@ -43,7 +43,7 @@ type Server struct {
 	work     sync.WaitGroup
 
 	mu      sync.Mutex
-	clients map[net.Conn]bool // whether an answer is due to it
+	clients map[net.Conn]struct{}
 	closed  bool
 }
 
@@ -56,7 +56,7 @@ func Serve(path string, answers Answers, log *slog.Logger) (*Server, error) {
 	s := &Server{
 		listener: l, answers: answers, log: log,
 		places:  make(chan struct{}, maxClients),
-		clients: make(map[net.Conn]bool),
+		clients: make(map[net.Conn]struct{}),
 	}
 	s.end, s.stop = context.WithCancelCause(context.Background())
 	s.work.Go(s.accept)
@@ -111,15 +111,7 @@ func (s *Server) admit(conn *net.UnixConn) bool {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.clients[conn] = false
-	return !s.closed
-}
-
-// due notes whether an answer is due to a client. It returns false if the server is closed.
-func (s *Server) due(conn net.Conn, yes bool) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.clients[conn] = yes
+	s.clients[conn] = struct{}{}
 	return !s.closed
 }
 
@@ -145,16 +137,13 @@ func (s *Server) converse(conn net.Conn) {
 		if err := readMessage(conn, &q, MaxRequest); err != nil {
 			return
 		}
-		if !s.due(conn, true) {
-			return
-		}
 		r := s.answer(conn, q)
 		_ = conn.SetWriteDeadline(time.Now().Add(clientTime))
 		err := writeMessage(conn, r, MaxReply)
 		if errors.Is(err, ErrTooLarge) {
 			err = writeMessage(conn, &Reply{Version: Version, Error: err.Error()}, MaxReply)
 		}
-		if err != nil || !s.due(conn, false) {
+		if err != nil {
 			return
 		}
 	}
