@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"rock/ckpt"
 	"rock/rocks/group"
 	"rock/rocks/group/front"
 )
@@ -137,7 +138,7 @@ func (o *options) check() error {
 // run runs the command. It returns only if it did not.
 func (o *options) run(stderr io.Writer) error {
 	fo := front.Options{
-		Command: o.command, Name: o.name, Timeout: o.timeout, Checkpointable: o.checkpointable,
+		Command: o.command, Name: o.name, Timeout: o.timeout, Checkpointable: o.checkpointable, Rescue: ckpt.Rescue,
 		Warn: func(line string) {
 			if os.Getenv("ROCK_QUIET") != "1" {
 				fmt.Fprintf(stderr, "rock: %s\n", line)

@@ -24,7 +24,7 @@ func newRestore() *cobra.Command {
 			if o.Dir, err = filepath.Abs(o.Dir); err != nil {
 				return err
 			}
-			o.Extra = extra.Encode()
+			o.Extra, o.Rescue = extra.Encode(), ckpt.Rescue
 			o.Warn = func(line string) { fmt.Fprintf(cmd.ErrOrStderr(), "rockctl: %s\n", line) }
 			if log != "" {
 				if o.Log, err = os.OpenFile(log, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600); err != nil {

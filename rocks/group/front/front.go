@@ -13,12 +13,13 @@ import (
 
 // Options say what to run, and how.
 type Options struct {
-	Command        []string      // name and arguments
-	Name           string        // of the group, "" for none
-	Timeout        time.Duration // of rocks that are suspended, 0 as configured
-	Checkpointable bool          // the command gets a session of its own, and a terminal if it has one
-	Log            *os.File      // for the supervisor, nil for none; Run closes it
-	Warn           func(string)  // gets lines for the user, before the command runs
+	Command        []string                // name and arguments
+	Name           string                  // of the group, "" for none
+	Timeout        time.Duration           // of rocks that are suspended, 0 as configured
+	Checkpointable bool                    // the command gets a session of its own, and a terminal if it has one
+	Log            *os.File                // for the supervisor, nil for none; Run closes it
+	Warn           func(string)            // gets lines for the user, before the command runs
+	Rescue         func(cell string) error // lets processes go on that the supervisor had frozen when it died
 }
 
 // A Failure is why the command did not run: a reason for the user, and the exit
@@ -46,7 +47,9 @@ type front struct {
 	notices   *os.File       // the user's standard error for the time after the command, nil without
 	suspended syscall.Signal // what the command shall be taken to be stopped by, 0 as it says
 
-	command  int      // pid
+	command  int    // pid
+	cell     string // where its processes may be frozen, "" if they are never
+	rescue   func(cell string) error
 	pidfd    *os.File // of the command, nil without
 	listener *os.File // duplicate of the seccomp listener, nil without
 	progress *os.File // tells which call the supervisor received last, nil without
@@ -64,6 +67,7 @@ type job struct {
 	plan    stage.Plan // what of it is known beforehand
 	log     *os.File
 	warn    func(string)
+	rescue  func(cell string) error
 }
 
 // Run runs the command under a supervisor and returns how it ended, which is for
@@ -71,7 +75,7 @@ type job struct {
 // a process, early, by the main goroutine: it takes over signals and descriptors.
 func Run(o Options) (Result, error) {
 	return run(job{
-		command: o.Command, log: o.Log, warn: o.Warn,
+		command: o.Command, log: o.Log, warn: o.Warn, rescue: o.Rescue,
 		plan: stage.Plan{Name: o.Name, Timeout: o.Timeout, Checkpointable: o.Checkpointable},
 	})
 }
@@ -79,7 +83,7 @@ func Run(o Options) (Result, error) {
 // run does a job.
 func run(j job) (Result, error) {
 	in := readInherited()
-	f := &front{self: os.Getpid(), group: unix.Getpgrp(), session: j.plan.OwnSession()}
+	f := &front{self: os.Getpid(), group: unix.Getpgrp(), session: j.plan.OwnSession(), rescue: j.rescue}
 	defer f.end()
 	if err := f.start(j, in); err != nil {
 		return Result{}, &Failure{125, err.Error()}

@@ -17,6 +17,11 @@ import (
 func (f *front) keep(messages chan<- stage.Message) {
 	const lost = "rock: the supervisor died: the connections it carried are lost, new ones are ordinary\n"
 	f.tell(lost)
+	if f.cell != "" && f.rescue != nil {
+		if err := f.rescue(f.cell); err != nil {
+			f.tell(fmt.Sprintf("rock: the processes may stand still: %v\n", err))
+		}
+	}
 	if f.listener != nil {
 		f.startKeeper()
 	}

@@ -9,13 +9,14 @@ import (
 
 // RestoreOptions say what to restore, and how.
 type RestoreOptions struct {
-	Dir       string        // of the image, absolute
-	Localhost bool          // reconnect to localhost
-	Detach    bool          // no front remains
-	Timeout   time.Duration // of rocks that are suspended, 0 as configured
-	Log       *os.File      // for the supervisor, nil for none; Restore closes it
-	Warn      func(string)  // gets lines for the user, before the restored processes run
-	Extra     []byte        // more for the supervisor, as stage.Restore.Options has it
+	Dir       string                  // of the image, absolute
+	Localhost bool                    // reconnect to localhost
+	Detach    bool                    // no front remains
+	Timeout   time.Duration           // of rocks that are suspended, 0 as configured
+	Log       *os.File                // for the supervisor, nil for none; Restore closes it
+	Warn      func(string)            // gets lines for the user, before the restored processes run
+	Rescue    func(cell string) error // see Options
+	Extra     []byte                  // more for the supervisor, as stage.Restore.Options has it
 }
 
 // Restore is like [Run], for a group that is restored from an image. With Detach it
@@ -23,7 +24,7 @@ type RestoreOptions struct {
 // what the group shows on the terminal that it gets.
 func Restore(o RestoreOptions) (Result, error) {
 	return run(job{
-		log: o.Log, warn: o.Warn,
+		log: o.Log, warn: o.Warn, rescue: o.Rescue,
 		plan: stage.Plan{
 			Timeout: o.Timeout, Detached: o.Detach,
 			Restore: &stage.Restore{Dir: o.Dir, Localhost: o.Localhost, Options: o.Extra},

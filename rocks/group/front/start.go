@@ -105,7 +105,7 @@ func (f *front) waitStarted() (*stage.Started, error) {
 		case a := <-answers:
 			switch m := a.m.(type) {
 			case stage.Started:
-				f.command = m.Pid
+				f.command, f.cell = m.Pid, m.Cell
 				f.pidfd, f.listener, f.progress = m.Handles.Sort(a.files)
 				return &m, nil
 			case stage.Failed:

@@ -65,6 +65,7 @@ type Started struct {
 	Pid     int
 	Joined  Moment   // when it certainly was in the front's process group, if it is to be
 	Group   string   // id of the group, "" if it could not be registered
+	Cell    string   // where its processes can be frozen, for who must thaw them if the supervisor dies; "" if not
 	Warning []string // lines for the user, each telling of something that rock does without
 	Handles Handles
 }

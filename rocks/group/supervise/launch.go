@@ -183,6 +183,9 @@ func (s *supervisor) announce() error {
 	if s.registration != nil {
 		m.Group = s.registration.ID
 	}
+	if s.cell != nil {
+		m.Cell = s.cell.Path()
+	}
 	var files []*os.File
 	if fd, err := unix.PidfdOpen(s.pid, 0); err == nil {
 		m.Handles.Pidfd = true
