@@ -27,6 +27,7 @@ func Main(m *testing.M) int {
 		}
 	}
 	defer os.RemoveAll(sharedDir())
+	defer removeCells()
 	return m.Run()
 }
 
@@ -45,6 +46,9 @@ var programs = []struct{ name, source, arch string }{
 	{name: "talk", source: "./tests/programs/talk"},
 	{name: "talk386", source: "./tests/programs/talk", arch: "386"},
 }
+
+// cPrograms are directories of tests/programs with a program in C each.
+var cPrograms = []string{"job"}
 
 // build makes the programs once per process: in bin, where nothing is made anew
 // that is up to date, and copied from there, so that nobody changes them under a
@@ -71,6 +75,16 @@ var build = sync.OnceValues(func() (string, error) {
 		}
 		if err := copyFile(filepath.Join(dir, p.name), out); err != nil {
 			return "", err
+		}
+	}
+	for _, name := range cPrograms {
+		sources, err := filepath.Glob(filepath.Join(root, "tests", "programs", name, "*.c"))
+		if err != nil || len(sources) == 0 {
+			return "", fmt.Errorf("no C program %s in tests/programs (%v)", name, err)
+		}
+		argv := append([]string{"-O2", "-Wall", "-Wextra", "-Werror", "-pthread", "-o", filepath.Join(dir, name)}, sources...)
+		if out, err := exec.Command("gcc", argv...).CombinedOutput(); err != nil {
+			return "", fmt.Errorf("build %s: %w\n%s", name, err, out)
 		}
 	}
 	scripts, err := filepath.Glob(filepath.Join(root, "tests", "programs", "*.py"))

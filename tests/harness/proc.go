@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -25,6 +26,7 @@ const Patience = 60 * time.Second
 type Spec struct {
 	Host  *lab.Host
 	Side  Side
+	Name  string // on side Rock: the group is checkpointable, and this is its name
 	Argv  []string
 	Env   []string  // added to the environment
 	Stdin io.Reader // nil: a pipe, see Proc.Stdin
@@ -34,7 +36,8 @@ type Spec struct {
 	Attr  *syscall.SysProcAttr
 	Tty   *os.File // standard input, output and error, instead of pipes
 
-	private [2]string // a directory to be seen at another path, by this program only
+	private  [2]string // a directory to be seen at another path, by this program only
+	restores bool      // it is rockctl restore, which gets a log
 }
 
 // Proc is a started program.
@@ -70,7 +73,11 @@ func RuntimeDir(h *lab.Host, user string) string {
 func (s Spec) argv(t testing.TB, log string) []string {
 	argv := s.Argv
 	if s.Side == Rock {
-		argv = append([]string{Program(t, "rock"), "--log", log}, argv...)
+		rock := []string{Program(t, "rock"), "--log", log}
+		if s.Name != "" {
+			rock = append(rock, "-k", "--name", s.Name)
+		}
+		argv = append(rock, argv...)
 	}
 	if s.User != "" {
 		argv = append([]string{"setpriv", "--reuid=" + s.User, "--regid=" + groupOf(t, s.User), "--clear-groups"}, argv...)
@@ -89,7 +96,12 @@ func (s Spec) Start(t testing.TB) *Proc {
 	runtime := RuntimeDir(s.Host, s.User)
 	if s.Side == Rock {
 		own(t, runtime, s.User)
-		p.log = filepath.Join(runtime, fmt.Sprintf("log-%d", time.Now().UnixNano()))
+		p.log = newLog(runtime)
+	}
+	if s.restores {
+		own(t, runtime, s.User)
+		p.log = newLog(runtime)
+		s.Argv = append(slices.Clone(s.Argv), "--log", p.log)
 	}
 	p.cmd = s.Host.Command(s.argv(t, p.log)...)
 	p.cmd.Dir = s.Dir
@@ -216,6 +228,11 @@ func (p *Proc) cleanUp(t testing.TB) {
 		log, err := os.ReadFile(p.log)
 		t.Logf("its rock log (%v) ends:\n%s", err, log[max(0, len(log)-4000):])
 	}
+}
+
+// newLog is a name for a log of rock's.
+func newLog(runtime string) string {
+	return filepath.Join(runtime, fmt.Sprintf("log-%d", time.Now().UnixNano()))
 }
 
 // own makes a directory that belongs to a user, root if empty.

@@ -20,9 +20,12 @@ type TransferSpec struct {
 	Rate  int64         // bytes per second each way, 0 for no limit
 	Tick  time.Duration // small blocks this often instead, until Finish
 	Idle  bool          // nothing, until Finish
-	// Which ends are stream.py (asyncio) instead of the static Go program.
+	// Which ends are stream.py (asyncio) or job (C, several processes) instead of the static Go program.
 	PythonServer, PythonClient bool
+	JobServer, JobClient       bool
 	User                       string // who runs both, empty for root
+	// What the groups are called that are to be checkpointed (on side Rock), empty for others.
+	ServerName, ClientName string
 
 	At     netip.AddrPort // where to connect to; path 1 and port 7000 if zero
 	Listen string         // where to listen, every address on At's port if empty
@@ -60,16 +63,20 @@ func (s TransferSpec) Start(t testing.TB) *Transfer {
 		s.Listen = ":" + strconv.Itoa(int(s.At.Port()))
 	}
 	tr := &Transfer{spec: s}
-	tr.Server = s.end(t, s.Server, s.ServerSide, s.PythonServer, "-listen", s.Listen)
+	tr.Server = s.end(t, Spec{Host: s.Server, Side: s.ServerSide, Name: s.ServerName}, s.PythonServer, s.JobServer, "-listen", s.Listen)
 	tr.Server.WaitOutput(t, `"listening"`)
-	tr.Client = s.end(t, s.Client, s.ClientSide, s.PythonClient, "-dial", s.At.String())
+	tr.Client = s.end(t, Spec{Host: s.Client, Side: s.ClientSide, Name: s.ClientName}, s.PythonClient, s.JobClient, "-dial", s.At.String())
 	return tr
 }
 
-func (s TransferSpec) end(t testing.TB, h *lab.Host, side Side, python bool, argv ...string) *Proc {
+// end starts one end, of which all is said but the program.
+func (s TransferSpec) end(t testing.TB, spec Spec, python, job bool, argv ...string) *Proc {
 	program := []string{Program(t, "stream")}
-	if python {
+	switch {
+	case python:
 		program = []string{Python, "-u", Program(t, "stream.py")}
+	case job:
+		program = []string{Program(t, "job")}
 	}
 	argv = append(program, argv...)
 	switch {
@@ -80,7 +87,8 @@ func (s TransferSpec) end(t testing.TB, h *lab.Host, side Side, python bool, arg
 	default:
 		argv = append(argv, "-bytes", strconv.FormatInt(s.Bytes, 10), "-rate", strconv.FormatInt(s.Rate, 10))
 	}
-	return Spec{Host: h, Side: side, Argv: argv, User: s.User}.Start(t)
+	spec.Argv, spec.User = argv, s.User
+	return spec.Start(t)
 }
 
 // Events are what an end has printed so far.
@@ -98,17 +106,15 @@ func (tr *Transfer) Events(p *Proc) []Event {
 
 // Received is how much the end that is further behind has received.
 func (tr *Transfer) Received() int64 {
-	least := int64(-1)
-	for _, p := range []*Proc{tr.Server, tr.Client} {
-		n := int64(0)
-		if events := tr.Events(p); len(events) > 0 {
-			n = events[len(events)-1].Received
-		}
-		if least < 0 || n < least {
-			least = n
-		}
+	return min(tr.received(tr.Server), tr.received(tr.Client))
+}
+
+// received is how much one end has received, as far as it has said so.
+func (tr *Transfer) received(p *Proc) int64 {
+	if events := tr.Events(p); len(events) > 0 {
+		return events[len(events)-1].Received
 	}
-	return least
+	return 0
 }
 
 // WaitReceived waits until both ends have received n bytes.
