@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
+	"golang.org/x/term"
 
 	"rock/rocks/group"
 	"rock/rocks/group/stage"
@@ -35,10 +37,11 @@ func (s *supervisor) Checkpoint(ctx context.Context, o group.CheckpointOptions, 
 	if w, ok := s.interposition.(*withRocks); ok {
 		subject.Interposer = w.interposer
 	}
+	before := s.state.get()
 	s.state.set(group.Checkpointing)
 	defer func() {
 		if s.image.Load() == nil {
-			s.state.set(s.runningState())
+			s.state.swap(group.Checkpointing, before)
 		}
 	}()
 	report, err := s.ckpt.Checkpoint(ctx, subject, o, progress)
@@ -59,12 +62,15 @@ func (s *supervisor) checkpointable() error {
 		return fmt.Errorf("the group has ended: it is in %s", *s.image.Load())
 	case s.state.get() == group.Ending:
 		return errors.New("the group has ended")
+	case s.commandGone.Load():
+		return errors.New("the command has ended, and what it has left in the background cannot be checkpointed: have it stay in the foreground (nginx -g 'daemon off;', redis-server --daemonize no)")
 	}
 	return nil
 }
 
 // ended tells the front how the command has ended: of its own, or because it is in an image now.
 func (s *supervisor) ended(status unix.WaitStatus) {
+	s.commandGone.Store(true)
 	if dir := s.image.Load(); dir != nil {
 		s.tell(stage.Checkpointed{Dir: *dir})
 		return
@@ -72,12 +78,13 @@ func (s *supervisor) ended(status unix.WaitStatus) {
 	s.tell(stage.Exited{Status: status})
 }
 
-// periodic makes checkpoints every so often, until ctx is done, and keeps the last ones.
+// periodic makes checkpoints every so often, until ctx is done, and keeps the last ones. Whatever goes wrong, the
+// group goes on, and so do the attempts.
 func (s *supervisor) periodic(ctx context.Context) {
 	p := s.plan.Periodic
-	prefix := s.registration.ID
+	prefix := s.registration.ID + "-" // so that those of other groups are out of reach, whatever they are called
 	if s.plan.Name != "" {
-		prefix = s.plan.Name
+		prefix = s.plan.Name + "-" + prefix
 	}
 	tick := time.NewTicker(p.Every)
 	defer tick.Stop()
@@ -87,25 +94,36 @@ func (s *supervisor) periodic(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		name := fmt.Sprintf("%s-%s-%04d", prefix, time.Now().UTC().Format("20060102T150405Z"), n)
+		name := fmt.Sprintf("%s%s-%04d", prefix, time.Now().UTC().Format("20060102T150405Z"), n)
 		o := group.CheckpointOptions{Dir: filepath.Join(p.Dir, name), LeaveRunning: true}
 		if _, err := s.Checkpoint(ctx, o, func(group.Progress) {}); err != nil {
-			s.tellUser(fmt.Sprintf("no checkpoint this time: %v", err))
+			if ctx.Err() != nil {
+				return // the group has ended, which needs no checkpoint
+			}
+			s.tellUser(fmt.Sprintf("periodic checkpoint failed: %v", err))
 			continue
 		}
-		if err := s.ckpt.Prune(p.Dir, prefix+"-", p.Keep); err != nil {
-			s.tellUser(fmt.Sprintf("old checkpoints stay: %v", err))
+		if err := s.ckpt.Prune(p.Dir, prefix, p.Keep); err != nil {
+			s.tellUser(fmt.Sprintf("old periodic checkpoints stay: %v", err))
 		}
 	}
 }
 
-// tellUser writes a line to the command's standard error, and to the log.
+// tellUser writes one line to the log, and to the command's standard error if that is a terminal: in a file or a
+// pipe it would be part of what the command has said.
 func (s *supervisor) tellUser(line string) {
+	line = strings.ReplaceAll(line, "\n ", "")
 	s.log.Warn(line)
-	w, err := os.OpenFile(fmt.Sprintf("/proc/%d/fd/2", s.pid), os.O_WRONLY|os.O_APPEND|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
+	path := fmt.Sprintf("/proc/%d/fd/2", s.pid)
+	if info, err := os.Stat(path); err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return
+	}
+	w, err := os.OpenFile(path, os.O_WRONLY|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
 	if err != nil {
-		return // closed, or a socket: there is nobody to tell
+		return // it is gone
 	}
 	defer w.Close()
-	_, _ = fmt.Fprintf(w, "rock: %s\n", line)
+	if term.IsTerminal(int(w.Fd())) {
+		_, _ = fmt.Fprintf(w, "rock: %s\n", line)
+	}
 }
