@@ -17,6 +17,7 @@ import (
 	"rock/ckpt/image"
 	"rock/ckpt/survey"
 	"rock/rocks"
+	"rock/rocks/group"
 	"rock/rocks/interpose"
 )
 
@@ -50,7 +51,8 @@ func (r *restorer) check(ctx context.Context) error {
 		return fmt.Errorf("no restore: %w; should that have come to nothing (a crash), remove %s",
 			&image.ClaimedError{Dir: r.image.Dir(), Claim: *by}, filepath.Join(r.image.Dir(), image.ClaimFile))
 	}
-	if err := r.image.Verify(ctx, nil); err != nil {
+	verified := func(done, total int64) { r.progress(group.Progress{Phase: "verify", Done: done, Total: total}) }
+	if err := r.image.Verify(ctx, verified); err != nil {
 		return err
 	}
 	b, err := r.image.Rocks()

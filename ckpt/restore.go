@@ -13,6 +13,7 @@ import (
 
 	"rock/ckpt/criu"
 	"rock/ckpt/image"
+	"rock/rocks/group"
 	"rock/rocks/group/stage"
 	"rock/rocks/group/supervise"
 	"rock/rocks/interpose"
@@ -20,15 +21,16 @@ import (
 
 // restorer restores one image.
 type restorer struct {
-	image   *image.Image
-	state   *interpose.State
-	tool    criu.Tool
-	options RestoreOptions
-	getenv  func(string) string
+	image    *image.Image
+	state    *interpose.State
+	tool     criu.Tool
+	options  RestoreOptions
+	getenv   func(string) string
+	progress func(group.Progress)
 }
 
 // Open opens an image that is to be restored, and checks that it is whole and was not restored before.
-func (e Engine) Open(ctx context.Context, r stage.Restore) (supervise.Restorer, error) {
+func (e Engine) Open(ctx context.Context, r stage.Restore, progress func(group.Progress)) (supervise.Restorer, error) {
 	options, err := decodeRestoreOptions(r.Options)
 	if err != nil {
 		return nil, err
@@ -37,7 +39,7 @@ func (e Engine) Open(ctx context.Context, r stage.Restore) (supervise.Restorer, 
 	if err != nil {
 		return nil, err
 	}
-	x := &restorer{image: im, options: options, getenv: e.Getenv}
+	x := &restorer{image: im, options: options, getenv: e.Getenv, progress: progress}
 	if err := x.check(ctx); err != nil {
 		im.Close()
 		return nil, err
@@ -70,6 +72,7 @@ func (r *restorer) Restore(ctx context.Context, job supervise.RestoreJob) (*supe
 	if err := r.preflight(); err != nil {
 		return nil, err
 	}
+	r.progress(group.Progress{Phase: "restore"})
 	root, err := x.run(ctx)
 	if err != nil {
 		return nil, errors.Join(err, x.undo())
@@ -113,6 +116,7 @@ func (x *restore) run(ctx context.Context) (_ int, err error) {
 			}
 			return x.claim()
 		case criu.PostRestore:
+			x.progress(group.Progress{Phase: "run"})
 			x.adoption, err = x.interposer.Adopt(x.state)
 		}
 		return err

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"rock/rocks/group"
 	"rock/rocks/group/stage"
 )
 
@@ -17,6 +18,7 @@ type Options struct {
 	Name           string                  // of the group, "" for none
 	Timeout        time.Duration           // of rocks that are suspended, 0 as configured
 	Checkpointable bool                    // the command gets a session of its own, and a terminal if it has one
+	Periodic       *stage.Periodic         // checkpoints to be made of it while it runs, nil for none
 	Log            *os.File                // for the supervisor, nil for none; Run closes it
 	Warn           func(string)            // gets lines for the user, before the command runs
 	Rescue         func(cell string) error // lets processes go on that the supervisor had frozen when it died
@@ -63,11 +65,12 @@ type earlySignal struct {
 
 // job is what a front is for.
 type job struct {
-	command []string   // of the supervisor
-	plan    stage.Plan // what of it is known beforehand
-	log     *os.File
-	warn    func(string)
-	rescue  func(cell string) error
+	command  []string   // of the supervisor
+	plan     stage.Plan // what of it is known beforehand
+	log      *os.File
+	warn     func(string)
+	rescue   func(cell string) error
+	progress func(group.Progress) // nil if nobody asks
 }
 
 // Run runs the command under a supervisor and returns how it ended, which is for
@@ -76,7 +79,7 @@ type job struct {
 func Run(o Options) (Result, error) {
 	return run(job{
 		command: o.Command, log: o.Log, warn: o.Warn, rescue: o.Rescue,
-		plan: stage.Plan{Name: o.Name, Timeout: o.Timeout, Checkpointable: o.Checkpointable},
+		plan: stage.Plan{Name: o.Name, Timeout: o.Timeout, Checkpointable: o.Checkpointable, Periodic: o.Periodic},
 	})
 }
 
@@ -88,7 +91,7 @@ func run(j job) (Result, error) {
 	if err := f.start(j, in); err != nil {
 		return Result{}, &Failure{125, err.Error()}
 	}
-	started, err := f.waitStarted()
+	started, err := f.waitStarted(j.progress)
 	if err != nil {
 		return Result{}, err
 	}

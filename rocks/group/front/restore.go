@@ -4,6 +4,7 @@ import (
 	"os"
 	"time"
 
+	"rock/rocks/group"
 	"rock/rocks/group/stage"
 )
 
@@ -15,6 +16,7 @@ type RestoreOptions struct {
 	Timeout   time.Duration           // of rocks that are suspended, 0 as configured
 	Log       *os.File                // for the supervisor, nil for none; Restore closes it
 	Warn      func(string)            // gets lines for the user, before the restored processes run
+	Progress  func(group.Progress)    // is told how far it is, the last time with the phase "run"; nil if nobody asks
 	Rescue    func(cell string) error // see Options
 	Extra     []byte                  // more for the supervisor, as stage.Restore.Options has it
 }
@@ -24,7 +26,7 @@ type RestoreOptions struct {
 // what the group shows on the terminal that it gets.
 func Restore(o RestoreOptions) (Result, error) {
 	return run(job{
-		log: o.Log, warn: o.Warn, rescue: o.Rescue,
+		log: o.Log, warn: o.Warn, rescue: o.Rescue, progress: o.Progress,
 		plan: stage.Plan{
 			Timeout: o.Timeout, Detached: o.Detach,
 			Restore: &stage.Restore{Dir: o.Dir, Localhost: o.Localhost, Options: o.Extra},

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"rock/rocks/group"
 	"rock/rocks/group/stage"
 )
 
@@ -86,8 +87,8 @@ func (f *front) sendPlan(p stage.Plan, log *os.File) error {
 	return f.channel.Send(p, files...)
 }
 
-// waitStarted waits until the command runs, keeping the signals that come meanwhile.
-func (f *front) waitStarted() (*stage.Started, error) {
+// waitStarted waits until the command runs, keeping the signals that come meanwhile. progress may be nil.
+func (f *front) waitStarted(progress func(group.Progress)) (*stage.Started, error) {
 	type answer struct {
 		m     stage.Message
 		files []*os.File
@@ -95,8 +96,13 @@ func (f *front) waitStarted() (*stage.Started, error) {
 	}
 	answers := make(chan answer, 1)
 	go func() {
-		m, files, err := f.channel.Receive()
-		answers <- answer{m, files, err}
+		for {
+			m, files, err := f.channel.Receive()
+			answers <- answer{m, files, err}
+			if _, more := m.(stage.Progress); !more {
+				return
+			}
+		}
 	}()
 	for {
 		select {
@@ -104,6 +110,11 @@ func (f *front) waitStarted() (*stage.Started, error) {
 			f.early = append(f.early, earlySignal{s, stage.Now()})
 		case a := <-answers:
 			switch m := a.m.(type) {
+			case stage.Progress:
+				if progress != nil {
+					progress(group.Progress(m))
+				}
+				continue
 			case stage.Started:
 				f.command, f.cell = m.Pid, m.Cell
 				f.pidfd, f.listener, f.progress = m.Handles.Sort(a.files)

@@ -130,6 +130,8 @@ func decode(b []byte) (Message, error) {
 		return as[Plan](b[1:])
 	case 's':
 		return as[Started](b[1:])
+	case 'g':
+		return as[Progress](b[1:])
 	case 'f':
 		return as[Failed](b[1:])
 	case 't':

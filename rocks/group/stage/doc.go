@@ -10,6 +10,7 @@
 //
 //	front                          supervisor
 //	Plan (log, terminal)      →
+//	                          ←    Progress                    any number, of a restore
 //	                          ←    Started (pidfd, listener)   or   Failed
 //	                          ←    Stopped, Continued          any number
 //	                          ←    Exited or Checkpointed      the front leaves

@@ -100,6 +100,12 @@ func sortFiles(files []*os.File, places ...bool) []*os.File {
 	return sorted
 }
 
+// Progress tells how far a restore is, in the terms of group.Progress.
+type Progress struct {
+	Phase       string
+	Done, Total int64
+}
+
 // Failed says that the command does not run.
 type Failed struct {
 	Status int    // exit status for the front: 125, 126 or 127
@@ -120,6 +126,7 @@ type Checkpointed struct{ Dir string }
 
 func (Plan) kind() byte         { return 'p' }
 func (Started) kind() byte      { return 's' }
+func (Progress) kind() byte     { return 'g' }
 func (Failed) kind() byte       { return 'f' }
 func (Stopped) kind() byte      { return 't' }
 func (Continued) kind() byte    { return 'c' }

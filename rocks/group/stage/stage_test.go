@@ -70,7 +70,7 @@ func TestChannel(t *testing.T) {
 		Plan{Restore: &Restore{Dir: "/image", Localhost: true, Options: []byte{0, 255}}, Terminal: []int{0, 2}, Detached: true,
 			Handles: PlanHandles{Slave: true, Master: true}},
 		Started{Pid: 5, Joined: 6, Group: "00c0ffee", Warning: []string{"w"}, Handles: Handles{Listener: true}},
-		Failed{127, "no"}, Stopped{19}, Continued{}, Exited{0x80}, Checkpointed{"/image"},
+		Progress{"verify", 3, 1 << 40}, Failed{127, "no"}, Stopped{19}, Continued{}, Exited{0x80}, Checkpointed{"/image"},
 	} {
 		if err := a.Send(m); err != nil {
 			t.Fatal(err)

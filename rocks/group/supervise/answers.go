@@ -17,6 +17,9 @@ type state struct{ v atomic.Value }
 
 func (s *state) set(v string) { s.v.Store(v) }
 
+// swap sets the state if it is still old.
+func (s *state) swap(old, new string) { s.v.CompareAndSwap(old, new) }
+
 func (s *state) get() string {
 	v, _ := s.v.Load().(string)
 	return v

@@ -118,12 +118,12 @@ func (s *supervisor) tellUser(line string) {
 	if info, err := os.Stat(path); err != nil || info.Mode()&os.ModeCharDevice == 0 {
 		return
 	}
-	w, err := os.OpenFile(path, os.O_WRONLY|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
+	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return // it is gone
 	}
-	defer w.Close()
-	if term.IsTerminal(int(w.Fd())) {
-		_, _ = fmt.Fprintf(w, "rock: %s\n", line)
+	defer unix.Close(fd)
+	if term.IsTerminal(fd) {
+		_, _ = unix.Write(fd, []byte("rock: "+line+"\n")) // not if it is held up (Ctrl-S): the log has it
 	}
 }

@@ -20,8 +20,9 @@ type Checkpointer interface {
 	Checkpoint(ctx context.Context, s Subject, o group.CheckpointOptions, progress func(group.Progress)) (*group.CheckpointReport, error)
 	// Prune keeps the newest images in dir whose names begin with prefix, and removes the others.
 	Prune(dir, prefix string, keep int) error
-	// Open opens an image, to be restored.
-	Open(ctx context.Context, r stage.Restore) (Restorer, error)
+	// Open opens an image, to be restored. It calls progress meanwhile and while the image is restored, maybe from
+	// several goroutines, but one call at a time; the last is for the phase "run", just before the processes do.
+	Open(ctx context.Context, r stage.Restore, progress func(group.Progress)) (Restorer, error)
 }
 
 // Cell holds the processes of a group and nothing else.

@@ -7,12 +7,13 @@ import (
 	"time"
 
 	"rock/rocks/group"
+	"rock/rocks/group/stage"
 )
 
 // restore brings the group of an image back, in the place of starting a command.
 func (s *supervisor) restore(settings group.Settings) error {
 	ctx := context.Background()
-	r, err := s.ckpt.Open(ctx, *s.plan.Restore)
+	r, err := s.ckpt.Open(ctx, *s.plan.Restore, s.tellProgress())
 	if err != nil {
 		return err
 	}
@@ -51,6 +52,22 @@ func (s *supervisor) restore(settings group.Settings) error {
 		s.warn(w)
 	}
 	return nil
+}
+
+// progressTime is how often the front hears of the progress within a phase.
+const progressTime = 100 * time.Millisecond
+
+// tellProgress returns what tells the front how far a restore is.
+func (s *supervisor) tellProgress() func(group.Progress) {
+	var phase string
+	var told time.Time
+	return func(p group.Progress) {
+		if p.Phase == phase && time.Since(told) < progressTime {
+			return
+		}
+		phase, told = p.Phase, time.Now()
+		s.tell(stage.Progress(p))
+	}
 }
 
 // makeCell makes the place where the group's processes live.
