@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -25,6 +26,8 @@ import (
 type RestoreOptions struct {
 	// ResetRefused resets the rocks whose peers would not go on with them, instead of refusing to restore.
 	ResetRefused bool `json:"reset_refused"`
+	// CutGrown cuts files back that the group has written to since the image was made.
+	CutGrown bool `json:"cut_grown"`
 }
 
 // Encode returns the options as they travel.
@@ -76,7 +79,12 @@ func (r *restorer) preflight() error {
 	m := r.image.Manifest()
 	problems = append(problems, checkHost(m.Host)...)
 	problems = append(problems, survey.Free(pidsOf(m))...)
-	problems = append(problems, survey.CheckFiles(filesOf(m))...)
+	files := m.Files
+	if r.options.CutGrown {
+		cut := grown(files)
+		files = slices.DeleteFunc(slices.Clone(files), func(f image.File) bool { return slices.Contains(cut, f) })
+	}
+	problems = append(problems, survey.CheckFiles(filesOf(files))...)
 	return preflight("restore", problems)
 }
 
@@ -100,9 +108,9 @@ func pidsOf(m *image.Manifest) []int {
 	return pids
 }
 
-func filesOf(m *image.Manifest) []survey.File {
+func filesOf(list []image.File) []survey.File {
 	var files []survey.File
-	for _, f := range m.Files {
+	for _, f := range list {
 		files = append(files, survey.File{Path: f.Path, Size: f.Size, Mode: f.Mode, Kind: survey.Kind(f.Kind),
 			BuildID: f.BuildID, PID: f.PID, FD: f.FD, Pos: f.Pos, Flags: f.Flags})
 	}

@@ -114,7 +114,10 @@ func (x *restore) run(ctx context.Context) (_ int, err error) {
 			if err := <-asked; err != nil {
 				return err
 			}
-			return x.claim()
+			if err := x.claim(); err != nil || !x.options.CutGrown {
+				return err
+			}
+			return cutGrown(m.Files)
 		case criu.PostRestore:
 			x.progress(group.Progress{Phase: "run"})
 			x.adoption, err = x.interposer.Adopt(x.state)

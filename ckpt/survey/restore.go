@@ -97,8 +97,8 @@ func sizeRemedy(f File, size int64) string {
 	switch {
 	case f.Kind != KindRegular:
 		return "install the same version"
-	case size > f.Size:
-		return "put back what was there, for example by truncate -s " + strconv.FormatInt(f.Size, 10) + " if it has only grown"
+	case size > f.Size && f.Flags&unix.O_ACCMODE != unix.O_RDONLY:
+		return "put back what was there; if the group has only written on, --cut-grown cuts it back"
 	}
 	return "put back what was there"
 }

@@ -74,6 +74,7 @@ func TestCheckFiles(t *testing.T) {
 	folder := File{Path: dir, Kind: KindDirectory, Mode: unix.S_IFDIR | 0o700}
 	changed := File{Path: dir, Kind: KindRegular, Mode: unix.S_IFREG | 0o700}
 	grown := now("grown", "1234567", KindRegular)
+	grown.Flags = unix.O_WRONLY
 	problems := CheckFiles([]File{
 		now("same", "12345", KindRegular), now("log", "123456789", KindAppend), folder,
 		{Path: filepath.Join(dir, "deleted"), Kind: KindDeleted},
@@ -81,7 +82,7 @@ func TestCheckFiles(t *testing.T) {
 		{Path: filepath.Join(dir, "no", "deleted"), Kind: KindDeleted},
 	})
 	want := []string{
-		"/grown has 7 bytes, at the checkpoint it had 5: put back what was there, for example by truncate -s 5",
+		"/grown has 7 bytes, at the checkpoint it had 5: put back what was there; if the group has only written on, --cut-grown cuts it back",
 		"/shrunk has 3 bytes, at the checkpoint it had 5: put back",
 		"/exe has 3 bytes, at the checkpoint it had 5: install the same version",
 		"/lib is another build (",
