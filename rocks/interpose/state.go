@@ -20,6 +20,7 @@ const StateVersion = 1
 type State struct {
 	Version   int             `msgpack:"version"`
 	Home      netip.Addr      `msgpack:"home"` // the group's own loopback address, where legs and private listeners are
+	Port      uint16          `msgpack:"port"` // where peers look for the group's rocks: the resume port
 	Rocks     []*rocks.State  `msgpack:"rocks"`
 	Legs      []LegState      `msgpack:"legs"`
 	Listeners []ListenerState `msgpack:"listeners"`

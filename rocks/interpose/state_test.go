@@ -19,7 +19,7 @@ import (
 // goldenState is the State that STATE.md shows.
 func goldenState() *State {
 	return &State{
-		Version: 1, Home: netip.MustParseAddr("127.128.1.2"),
+		Version: 1, Home: netip.MustParseAddr("127.128.1.2"), Port: 40000,
 		Rocks: []*rocks.State{},
 		Legs: []LegState{{
 			Place: Place{PID: 100, FD: 5}, Rock: -1, End: endReset, Family: unix.AF_INET,

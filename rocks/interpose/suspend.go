@@ -111,7 +111,7 @@ func (s *Suspension) seal(ctx context.Context, places *census) error {
 	}
 	all.Wait()
 	index := make(map[*rocks.Conn]int, len(conns))
-	s.state = &State{Version: StateVersion, Home: s.ip.home.v4}
+	s.state = &State{Version: StateVersion, Home: s.ip.home.v4, Port: s.ip.endpoint.ResumeAddr().Port()}
 	for i, c := range conns {
 		if errs[i] != nil {
 			if ctx.Err() != nil {

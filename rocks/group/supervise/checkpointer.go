@@ -48,7 +48,6 @@ type Subject struct {
 	Interposer *interpose.Interposer // nil: runs without rocks
 	Inherited  []string              // pipes that the command was started with, as in /proc/PID/fd: "pipe:[123]"
 	Terminal   uint64                // rdev of the terminal made for the group; 0: none
-	Timeout    time.Duration         // of rocks
 	Logger     *slog.Logger
 	// Ending is called with true when the image is in its place and the processes are about to be killed: from here on
 	// the image is the group; and with false should they live on after all, and the image be gone. Not called if
@@ -70,7 +69,7 @@ type Identity struct {
 	ID, Name string
 	Command  []string
 	Started  time.Time
-	Timeout  time.Duration
+	Port     uint16 // where its supervisor listened for peers that resume; 0: not known
 }
 
 // RestoreJob is what a restore works with.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 
 	"rock/rocks"
@@ -21,7 +22,7 @@ type withRocks struct {
 
 // interposed starts the command with its connections on rocks.
 func interposed(settings group.Settings, log *slog.Logger, p seccomp.Process) (interposition, *os.Process, error) {
-	cfg, err := interposeConfig(settings, log)
+	cfg, err := interposeConfig(settings, log, 0)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -33,13 +34,21 @@ func interposed(settings group.Settings, log *slog.Logger, p seccomp.Process) (i
 	return &withRocks{cfg.Endpoint, ip}, process, nil
 }
 
-// interposeConfig opens an endpoint and returns what an Interposer works with.
-func interposeConfig(settings group.Settings, log *slog.Logger) (interpose.Config, error) {
-	endpoint, err := rocks.NewEndpoint(rocks.Config{
+// interposeConfig opens an endpoint and returns what an Interposer works with. The endpoint listens for peers that
+// resume on a port, if that is free, else on any.
+func interposeConfig(settings group.Settings, log *slog.Logger, port uint16) (interpose.Config, error) {
+	cfg := rocks.Config{
 		Network: rocks.System(), Logger: log,
 		Heartbeat: settings.Heartbeat, Misses: settings.Misses, Timeout: settings.Timeout,
 		MaxBackoff: settings.Backoff, FlightLimit: settings.FlightLog, ReceiveLimit: settings.Receive,
-	})
+		ResumeAddr: netip.AddrPortFrom(netip.IPv6Unspecified(), port),
+	}
+	endpoint, err := rocks.NewEndpoint(cfg)
+	if err != nil && port != 0 {
+		log.Warn("peers that move at the same time may not find this group", "error", err)
+		cfg.ResumeAddr = netip.AddrPort{}
+		endpoint, err = rocks.NewEndpoint(cfg)
+	}
 	if err != nil {
 		return interpose.Config{}, fmt.Errorf("open endpoint: %w", err)
 	}

@@ -37,7 +37,6 @@ func (s *supervisor) launch() *stage.Failed {
 	if s.plan.Timeout > 0 {
 		settings.Timeout = s.plan.Timeout
 	}
-	s.timeout = settings.Timeout
 	begin := s.begin
 	if s.plan.Restore != nil {
 		begin = s.restore

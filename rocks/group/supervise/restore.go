@@ -23,16 +23,13 @@ func (s *supervisor) restore(settings group.Settings) error {
 	if s.plan.Name == "" {
 		s.plan.Name = id.Name
 	}
-	if s.plan.Timeout == 0 && id.Timeout > 0 {
-		settings.Timeout, s.timeout = id.Timeout, id.Timeout
-	}
 	if err := s.registerAs(id.ID); err != nil {
 		return err
 	}
 	if err := s.makeCell(); err != nil {
 		return err
 	}
-	cfg, err := interposeConfig(settings, s.log)
+	cfg, err := interposeConfig(settings, s.log, id.Port)
 	if err != nil {
 		return err
 	}

@@ -29,11 +29,10 @@ type supervisor struct {
 	slave    *os.File // of the terminal for what is restored, nil without
 	ckpt     Checkpointer
 
-	busy        sync.Mutex    // held while a checkpoint is made
-	cell        Cell          // nil if the group is not checkpointable
-	inherited   []string      // pipes that the command was started with
-	terminal    uint64        // rdev of the terminal that was made for it; 0: none
-	timeout     time.Duration // of rocks
+	busy        sync.Mutex // held while a checkpoint is made
+	cell        Cell       // nil if the group is not checkpointable
+	inherited   []string   // pipes that the command was started with
+	terminal    uint64     // rdev of the terminal that was made for it; 0: none
 	commandGone atomic.Bool
 	image       atomic.Pointer[string] // where the group is now, if it was ended by a checkpoint
 
