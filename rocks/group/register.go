@@ -29,6 +29,11 @@ func (d *Dir) Register(name, id string) (*Registration, error) {
 		return nil, err
 	}
 	defer unlock()
+	if id != "" { // first: a group that lives has its name, too
+		if err := d.checkDead(id); err != nil {
+			return nil, err
+		}
+	}
 	if name != "" {
 		if err := CheckName(name); err != nil {
 			return nil, err
@@ -41,8 +46,6 @@ func (d *Dir) Register(name, id string) (*Registration, error) {
 		for id = newID(); !d.unused(id); {
 			id = newID()
 		}
-	} else if err := d.checkDead(id); err != nil {
-		return nil, err
 	}
 	r, err := d.create(name, id)
 	if err != nil {

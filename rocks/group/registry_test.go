@@ -79,6 +79,10 @@ func TestRegister(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// A group that comes back while it lives has its own name: that it lives is what is wrong.
+	if _, err := d.Register("web", web.ID); !errors.Is(err, ErrAlive) {
+		t.Errorf("same id and name: got %v, want ErrAlive", err)
+	}
 	if _, err := d.Register("web", ""); !errors.Is(err, ErrNameTaken) {
 		t.Errorf("second of the same name: got %v, want %v", err, ErrNameTaken)
 	}
