@@ -23,6 +23,11 @@
 // Names (names.go): getsockname, getpeername and accept tell the addresses
 // that the connection would have without us.
 //
+// Checkpoints: Suspend brings everything to rest while the group is frozen (suspend.go, park.go,
+// drain.go, recall.go, dialling.go), describes it (describe.go, STATE.md), and puts it together
+// again. For processes that were restored Recreate serves their calls, and Adopt connects their
+// sockets anew (recreate.go, adopt.go, rebind.go).
+//
 // Everything that is not understood is left to the kernel, and the connection
 // is an ordinary one. This is a tool for compatibility, not a boundary: a
 // program that wants to escape interposition can.

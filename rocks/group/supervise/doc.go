@@ -5,11 +5,15 @@
 //
 //	Run ── receives the plan from the front
 //	    ── launch: registers, starts the command             launch.go
-//	    ── serves the control socket                         answers.go
-//	    ── watches the command, its orphans and the front    supervisor.go, children.go
+//	       or restores the group from an image               restore.go
+//	    ── serves the control socket, makes checkpoints      answers.go, checkpoint.go
+//	    ── watches the command, its orphans and the front    watch.go, children.go
 //	    ── lingers until the flight logs are delivered       supervisor.go
 //
+// What checkpoints need of package ckpt, which is above this one, comes through the interfaces in checkpointer.go.
+//
 // The supervisor has a process group of its own in the front's session, so that the terminal does
-// not reach it; if the command has a session of its own, because it is checkpointable, the supervisor has one too. SIGTERM tells it to be brief: it then waits for the group as before, but no
+// not reach it; if the command has a session of its own, because it is checkpointable, the supervisor
+// has one too. SIGTERM tells it to be brief: it then waits for the group as before, but no
 // longer for peers that do not answer.
 package supervise
