@@ -1,0 +1,3 @@
+package main
+
+func (r *results) plot(dir string) error { return nil }
