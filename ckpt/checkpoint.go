@@ -115,7 +115,7 @@ func (c *checkpoint) standStill(ctx context.Context) error {
 	limited, cancel := context.WithTimeout(ctx, freezeTime)
 	defer cancel()
 	if err := c.subject.Cell.Freeze(limited, interrupt); err != nil {
-		return fmt.Errorf("no checkpoint: %w", err)
+		return err
 	}
 	pids, err := c.subject.Cell.Pids()
 	if err != nil {
@@ -126,7 +126,7 @@ func (c *checkpoint) standStill(ctx context.Context) error {
 	go func() { looked <- c.lookAgain(pids) }()
 	err = c.quiesce(ctx, pids)
 	if err = errors.Join(err, <-looked); err != nil {
-		return fmt.Errorf("no checkpoint: %w", err)
+		return err
 	}
 	c.quiet = time.Now()
 	c.aside = make(chan error, 1)
