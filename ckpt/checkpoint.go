@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"time"
 
@@ -169,9 +168,11 @@ func (c *checkpoint) dump(ctx context.Context) (err error) {
 	if err == nil {
 		return nil
 	}
-	if c.kept { // the processes go on after all, so this must not be restored
-		err = errors.Join(err, os.RemoveAll(c.options.Dir))
-		c.subject.Ending(false)
+	if c.kept {
+		// CRIU died while it killed the processes. Some may be gone, so the group is what is in the image, and the
+		// others go as well.
+		c.subject.Logger.Warn("CRIU failed after the image was complete", "error", err)
+		return nil
 	}
 	return fmt.Errorf("no checkpoint: %w", cause(err))
 }
@@ -186,7 +187,7 @@ func (c *checkpoint) dumpedAll(ctx context.Context) error {
 	if err := c.keep(ctx); err != nil {
 		return err
 	}
-	c.subject.Ending(true)
+	c.subject.Ending()
 	c.ended = time.Now()
 	return nil
 }

@@ -28,11 +28,7 @@ func (s *supervisor) Checkpoint(ctx context.Context, o group.CheckpointOptions, 
 	subject := Subject{
 		ID: s.registration.ID, Name: s.plan.Name, Command: s.command, Started: s.started, Root: s.pid, Cell: s.cell,
 		Inherited: s.inherited, Terminal: s.terminal, Logger: s.log,
-		Ending: func(yes bool) {
-			if s.image.Store(nil); yes {
-				s.image.Store(&o.Dir)
-			}
-		},
+		Ending: func() { s.image.Store(&o.Dir) },
 	}
 	if w, ok := s.interposition.(*withRocks); ok {
 		subject.Interposer = w.interposer

@@ -49,10 +49,9 @@ type Subject struct {
 	Inherited  []string              // pipes that the command was started with, as in /proc/PID/fd: "pipe:[123]"
 	Terminal   uint64                // rdev of the terminal made for the group; 0: none
 	Logger     *slog.Logger
-	// Ending is called with true when the image is in its place and the processes are about to be killed: from here on
-	// the image is the group; and with false should they live on after all, and the image be gone. Not called if
-	// the group is to go on.
-	Ending func(bool)
+	// Ending is called when the image is in its place and the processes are about to be killed: from here on the image
+	// is the group, whatever happens. Not called if the group is to go on.
+	Ending func()
 }
 
 // Restorer restores one image.
