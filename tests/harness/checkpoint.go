@@ -47,7 +47,7 @@ func (p *Proc) Away(t testing.TB, pause time.Duration, options ...string) *Proc 
 func (p *Proc) Back(t testing.TB, dir string, options ...string) *Proc {
 	t.Helper()
 	spec := Restore(t, p.spec.Host, dir, options...)
-	spec.Name = p.spec.Name
+	spec.Name, spec.Env = p.spec.Name, p.spec.Env
 	return spec.Start(t)
 }
 

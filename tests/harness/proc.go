@@ -37,6 +37,7 @@ type Spec struct {
 	Tty   *os.File // standard input, output and error, instead of pipes
 
 	private  [2]string // a directory to be seen at another path, by this program only
+	before   []string  // goes before all else
 	restores bool      // it is rockctl restore, which gets a log
 }
 
@@ -79,6 +80,7 @@ func (s Spec) argv(t testing.TB, log string) []string {
 		}
 		argv = append(rock, argv...)
 	}
+	argv = append(slices.Clone(s.before), argv...)
 	if s.User != "" {
 		argv = append([]string{"setpriv", "--reuid=" + s.User, "--regid=" + groupOf(t, s.User), "--clear-groups"}, argv...)
 	}
@@ -187,6 +189,17 @@ func (p *Proc) WaitFor(t testing.TB, patience time.Duration) Result {
 
 // Ended is closed when the program has ended.
 func (p *Proc) Ended() <-chan struct{} { return p.done }
+
+// Writes is closed when the program has written something to its standard output.
+func (p *Proc) Writes() <-chan struct{} {
+	data, more := p.stdout.snapshot()
+	if len(data) == 0 {
+		return more
+	}
+	written := make(chan struct{})
+	close(written)
+	return written
+}
 
 // Pid is the process id of the program, or of the front process of its rock.
 func (p *Proc) Pid() int { return p.cmd.Process.Pid }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/netip"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -20,12 +21,17 @@ type TransferSpec struct {
 	Rate  int64         // bytes per second each way, 0 for no limit
 	Tick  time.Duration // small blocks this often instead, until Finish
 	Idle  bool          // nothing, until Finish
+	// As much as the Rate allows, until Finish; not in Python or C.
+	Endless bool
 	// Which ends are stream.py (asyncio) or job (C, several processes) instead of the static Go program.
 	PythonServer, PythonClient bool
 	JobServer, JobClient       bool
 	User                       string // who runs both, empty for root
 	// What the groups are called that are to be checkpointed (on side Rock), empty for others.
 	ServerName, ClientName string
+	ClientEnv              []string // added to the environment of the client, and of its rock
+	ClientPrefix           []string // a command line that the client's follows
+	RockPrefix             []string // the same for the client's rock
 
 	At     netip.AddrPort // where to connect to; path 1 and port 7000 if zero
 	Listen string         // where to listen, every address on At's port if empty
@@ -65,7 +71,8 @@ func (s TransferSpec) Start(t testing.TB) *Transfer {
 	tr := &Transfer{spec: s}
 	tr.Server = s.end(t, Spec{Host: s.Server, Side: s.ServerSide, Name: s.ServerName}, s.PythonServer, s.JobServer, "-listen", s.Listen)
 	tr.Server.WaitOutput(t, `"listening"`)
-	tr.Client = s.end(t, Spec{Host: s.Client, Side: s.ClientSide, Name: s.ClientName}, s.PythonClient, s.JobClient, "-dial", s.At.String())
+	client := Spec{Host: s.Client, Side: s.ClientSide, Name: s.ClientName, Env: s.ClientEnv, Argv: s.ClientPrefix, before: s.RockPrefix}
+	tr.Client = s.end(t, client, s.PythonClient, s.JobClient, "-dial", s.At.String())
 	return tr
 }
 
@@ -84,10 +91,12 @@ func (s TransferSpec) end(t testing.TB, spec Spec, python, job bool, argv ...str
 		argv = append(argv, "-tick", s.Tick.String())
 	case s.Idle:
 		argv = append(argv, "-idle")
+	case s.Endless:
+		argv = append(argv, "-endless", "-rate", strconv.FormatInt(s.Rate, 10))
 	default:
 		argv = append(argv, "-bytes", strconv.FormatInt(s.Bytes, 10), "-rate", strconv.FormatInt(s.Rate, 10))
 	}
-	spec.Argv, spec.User = argv, s.User
+	spec.Argv, spec.User = append(slices.Clone(spec.Argv), argv...), s.User
 	return spec.Start(t)
 }
 
@@ -146,7 +155,7 @@ func (tr *Transfer) Dies(silence time.Duration) bool {
 // and that each received exactly what the other sent.
 func (tr *Transfer) Finish(t testing.TB) {
 	t.Helper()
-	if tr.spec.Tick > 0 || tr.spec.Idle {
+	if tr.spec.Tick > 0 || tr.spec.Idle || tr.spec.Endless {
 		tr.Client.Stdin.Close()
 		tr.Server.Stdin.Close()
 	}

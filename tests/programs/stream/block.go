@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"math"
 	"math/rand/v2"
 	"net"
 	"time"
@@ -26,8 +27,10 @@ func send(w io.Writer, o options, r *report, stop <-chan struct{}) error {
 	case o.idle:
 		<-stop
 		return nil
+	case o.endless:
+		return sendBulk(w, math.MaxInt64, o.rate, r, stop)
 	}
-	return sendBulk(w, o.bytes, o.rate, r)
+	return sendBulk(w, o.bytes, o.rate, r, nil)
 }
 
 func sendTicks(w io.Writer, every time.Duration, r *report, stop <-chan struct{}) error {
@@ -48,10 +51,15 @@ func sendTicks(w io.Writer, every time.Duration, r *report, stop <-chan struct{}
 
 // sendBulk keeps to the rate over the whole time, so that after an outage it
 // catches up as fast as it can for one second's worth at most.
-func sendBulk(w io.Writer, total, rate int64, r *report) error {
+func sendBulk(w io.Writer, total, rate int64, r *report, stop <-chan struct{}) error {
 	b := newBlocks()
 	due := time.Now()
 	for sent := int64(0); sent < total; {
+		select {
+		case <-stop:
+			return nil
+		default:
+		}
 		n := min(total-sent, headerSize+maxPayload)
 		if err := b.write(w, max(0, int(n)-headerSize), r); err != nil {
 			return err

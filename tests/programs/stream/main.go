@@ -2,11 +2,11 @@
 // on standard output, as one JSON object per line, what became of it. It is a
 // program for the tests: it knows nothing of rocks.
 //
-//	stream -listen ADDR | -dial ADDR [-bytes N] [-rate BYTES/S] [-tick D] [-idle]
+//	stream -listen ADDR | -dial ADDR [-bytes N] [-rate BYTES/S] [-tick D] [-idle] [-endless]
 //
 // Both ends send N bytes in numbered, checksummed blocks, then end their side and
 // read the other's to its end. With -tick they send a small block every D until
-// standard input ends instead; with -idle they send nothing until then.
+// standard input ends instead; with -idle they send nothing until then, with -endless as many blocks as go.
 // The exit status is 0 if every block arrived, in order and whole.
 package main
 
@@ -27,6 +27,7 @@ type options struct {
 	rate         int64
 	tick         time.Duration
 	idle         bool
+	endless      bool
 }
 
 func main() {
@@ -38,6 +39,7 @@ func main() {
 	flag.Int64Var(&o.rate, "rate", 0, "bytes per second at most, 0 for no limit")
 	flag.DurationVar(&o.tick, "tick", 0, "send a small block this often, until standard input ends")
 	flag.BoolVar(&o.idle, "idle", false, "send nothing until standard input ends")
+	flag.BoolVar(&o.endless, "endless", false, "send until standard input ends")
 	flag.Parse()
 	r := newReport(os.Stdout)
 	err := run(o, r)
@@ -57,7 +59,7 @@ func run(o options, r *report) error {
 	r.connected(conn)
 
 	stop := make(chan struct{})
-	if o.tick > 0 || o.idle {
+	if o.tick > 0 || o.idle || o.endless {
 		go func() {
 			io.Copy(io.Discard, os.Stdin)
 			close(stop)
