@@ -9,7 +9,7 @@ import (
 )
 
 // drain notes everything that is under way in both directions of the leg, until the kernel has nothing
-// queued any more (SIOCOUTQ, tcp(7)). program is a duplicate of the program's socket; the program must not be
+// queued any more that has not arrived. program is a duplicate of the program's socket; the program must not be
 // running. What the program has sent is taken out. What it has not read stays where it is if all of it
 // has reached the program's socket, and is taken out otherwise.
 func (p *parked) drain(program int) error {
@@ -43,22 +43,54 @@ func (p *parked) drain(program int) error {
 }
 
 // arrived reports whether all that sender has sent is in the queue of program, the other end of the same
-// loopback connection. It is not if that is full. The receiver may hold the acknowledgement back, which
-// TCP_QUICKACK makes it send (tcp(7)).
+// loopback connection. It is not if that is full.
 func arrived(program, sender int) bool {
 	for range 20 {
-		_ = unix.SetsockoptInt(program, unix.IPPROTO_TCP, unix.TCP_QUICKACK, 1)
-		queued, err := unix.IoctlGetInt(sender, unix.SIOCOUTQ)
+		more, err := underWay(sender, program)
 		if err != nil {
 			return false
 		}
-		if queued == 0 {
+		if !more {
 			return true
 		}
 		push(sender)
-		time.Sleep(50 * time.Microsecond)
+		briefly()
 	}
 	return false
+}
+
+// underWay reports whether something is on its way from sender to receiver, or held back. Bytes that have arrived
+// may not have been acknowledged yet: that can take 40 ms, and as long as receiver has something in its queue
+// TCP_QUICKACK does not hasten it. So what one end has sent is compared with what the other has received
+// (TCP_INFO), where the end of the stream counts as a byte.
+func underWay(sender, receiver int) (bool, error) {
+	queued, err := unix.IoctlGetInt(sender, unix.SIOCOUTQ)
+	if err != nil {
+		return false, fmt.Errorf("ask for unsent bytes: %w", err)
+	}
+	if queued == 0 {
+		return false, nil
+	}
+	s, err := unix.GetsockoptTCPInfo(sender, unix.IPPROTO_TCP, unix.TCP_INFO)
+	if err != nil {
+		return false, fmt.Errorf("ask what was sent: %w", err)
+	}
+	r, err := unix.GetsockoptTCPInfo(receiver, unix.IPPROTO_TCP, unix.TCP_INFO)
+	if err != nil {
+		return false, fmt.Errorf("ask what has arrived: %w", err)
+	}
+	n := s.Bytes_sent - s.Bytes_retrans
+	if s.State != unix.BPF_TCP_ESTABLISHED && s.State != unix.BPF_TCP_CLOSE_WAIT {
+		n++
+	}
+	return s.Notsent_bytes > 0 || r.Bytes_received < n, nil
+}
+
+// briefly waits for what is on its way through loopback. It blocks the thread: the runtime's timers can be
+// as coarse as a millisecond.
+func briefly() {
+	ts := unix.NsecToTimespec(int64(50 * time.Microsecond))
+	_ = unix.Nanosleep(&ts, nil) // a signal only shortens it
 }
 
 // queueOf copies what waits in a socket; fin reports the end of the stream behind it.
@@ -92,15 +124,15 @@ func drainInto(b []byte, from, sender int) (_ []byte, fin bool, err error) {
 		case err == unix.EINTR:
 			continue
 		case err == unix.EAGAIN:
-			queued, err := unix.IoctlGetInt(sender, unix.SIOCOUTQ)
+			more, err := underWay(sender, from)
 			if err != nil {
-				return b, false, fmt.Errorf("ask for unsent bytes: %w", err)
+				return b, false, err
 			}
-			if queued == 0 && !pending(from) {
+			if !more && !pending(from) {
 				return b, false, nil
 			}
 			push(sender)
-			time.Sleep(50 * time.Microsecond) // on its way through loopback
+			briefly()
 		case err != nil:
 			return b, false, fmt.Errorf("read queue: %w", err)
 		case n == 0:
