@@ -40,7 +40,13 @@ func (g *group) stopped(f func()) {
 // suspend suspends the group's connections, through the serialized form of their state.
 func (g *group) suspend(ctx context.Context, apart bool) *Suspension {
 	g.t.Helper()
-	s, err := g.ip.Suspend(ctx, []int{g.process.Pid}, apart)
+	return g.suspendOf(ctx, []int{g.process.Pid}, apart)
+}
+
+// suspendOf is suspend for other processes than the first.
+func (g *group) suspendOf(ctx context.Context, pids []int, apart bool) *Suspension {
+	g.t.Helper()
+	s, err := g.ip.Suspend(ctx, pids, apart)
 	if err != nil {
 		g.t.Fatal(err)
 	}

@@ -38,6 +38,9 @@ var programs = map[string]func(args []string) error{
 	"flood":        programFlood,
 	"flood-server": programFloodServer,
 	"serve-late":   programServeLate,
+	"accept-late":  programAcceptLate,
+	"pour":         programPour,
+	"swallow":      programSwallow,
 }
 
 func newSocketFor(addr netip.AddrPort, flags int) (int, int, error) {
