@@ -61,6 +61,7 @@ func (r *results) plot(dir string) error {
 			below = b
 		}
 	}
+	p.X.Min, p.X.Max = -0.5, float64(len(names))-0.5
 	p.Y.Max *= 1.35 // room for the legend
 	for _, kind := range []string{"svg", "png"} {
 		if err := p.Save(22*vg.Centimeter, 12*vg.Centimeter, filepath.Join(dir, "bench."+kind)); err != nil {
