@@ -35,6 +35,7 @@ func testSuspendUnaccepted(t *testing.T, apart bool) {
 		s.stopped(func() {
 			var w []DeliveryState
 			sp := s.suspend(aMinute(t), apart)
+			throughImage(t, sp.State())
 			for _, l := range sp.State().Listeners {
 				w = append(w, l.Waiting...)
 			}
@@ -78,6 +79,7 @@ func testSuspendConnecting(t *testing.T, program string, apart bool) {
 	for range 2 {
 		c.stopped(func() {
 			sp := c.suspend(aMinute(t), apart)
+			throughImage(t, sp.State())
 			want := 0
 			if program == "connect-nb" {
 				want = 1
