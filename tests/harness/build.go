@@ -48,7 +48,7 @@ var programs = []struct{ name, source, arch string }{
 }
 
 // cPrograms are directories of tests/programs with a program in C each.
-var cPrograms = []string{"job"}
+var cPrograms = []string{"job", "waiters"}
 
 // build makes the programs once per process: in bin, where nothing is made anew
 // that is up to date, and copied from there, so that nobody changes them under a
