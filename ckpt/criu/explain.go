@@ -3,24 +3,26 @@ package criu
 import (
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // rule explains one kind of error. In cause and remedy $1, $2, ... stand for the
 // groups of the pattern, and $socket for the socket that was being restored.
 type rule struct {
-	pattern       *regexp.Regexp
+	// pattern is compiled when it is first asked for: or else each start of a program waits for all of them.
+	pattern       func() *regexp.Regexp
 	cause, remedy string
 }
 
 func (r rule) apply(e report) (cause, remedy string) {
-	m := r.pattern.FindStringSubmatchIndex(e.message)
+	m := r.pattern().FindStringSubmatchIndex(e.message)
 	expand := func(s string) string {
 		socket := e.socket
 		if socket == "" {
 			socket = "its port"
 		}
 		s = strings.ReplaceAll(s, "$socket", strings.ReplaceAll(socket, "$", "$$"))
-		return string(r.pattern.ExpandString(nil, s, e.message, m))
+		return string(r.pattern().ExpandString(nil, s, e.message, m))
 	}
 	return expand(r.cause), expand(r.remedy)
 }
@@ -32,7 +34,7 @@ func match(all []report) (int, *rule) {
 	for _, table := range [][]rule{specific, general} {
 		for i, e := range all {
 			for j := range table {
-				if table[j].pattern.MatchString(e.message) {
+				if table[j].pattern().MatchString(e.message) {
 					return i, &table[j]
 				}
 			}
@@ -42,7 +44,8 @@ func match(all []report) (int, *rule) {
 }
 
 func on(pattern, cause, remedy string) rule {
-	return rule{regexp.MustCompile(pattern), cause, remedy}
+	compiled := sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
+	return rule{compiled, cause, remedy}
 }
 
 const refuseUring = "start the program under rock, which refuses io_uring, or without io_uring"

@@ -88,11 +88,11 @@ func TestEveryRuleIsWhole(t *testing.T) {
 	for _, table := range [][]rule{specific, general} {
 		for _, r := range table {
 			if r.cause == "" || r.remedy == "" {
-				t.Errorf("%v has no cause or no remedy", r.pattern)
+				t.Errorf("%v has no cause or no remedy", r.pattern())
 			}
-			for n := r.pattern.NumSubexp() + 1; n < 10; n++ {
+			for n := r.pattern().NumSubexp() + 1; n < 10; n++ {
 				if strings.Contains(r.cause+r.remedy, "$"+string(rune('0'+n))) {
-					t.Errorf("%v has no group %d", r.pattern, n)
+					t.Errorf("%v has no group %d", r.pattern(), n)
 				}
 			}
 		}
