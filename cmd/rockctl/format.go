@@ -18,6 +18,7 @@ type table struct {
 	w      io.Writer
 	rows   [][]string
 	widths []int
+	whole  bool // do not cut
 }
 
 func newTable(w io.Writer, heads ...string) *table {
@@ -44,6 +45,9 @@ func (t *table) row(cells ...string) {
 // flush writes the table.
 func (t *table) flush() error {
 	limit := terminalWidth(t.w)
+	if t.whole {
+		limit = 0
+	}
 	var b strings.Builder
 	for _, cells := range t.rows {
 		var line strings.Builder

@@ -4,39 +4,47 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"rock/ckpt"
+	"rock/rocks/group/front"
 	"rock/rocks/group/stages"
 )
 
 func main() {
 	stages.Main(ckpt.Engine{Rock: version, Getenv: os.Getenv})
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	var told *toldError
-	if err != nil && !errors.As(err, &told) {
+	err := run(os.Args[1:], os.Stdout, os.Stderr)
+	if err == nil {
+		return
+	}
+	if _, told := errors.AsType[*toldError](err); !told {
 		fmt.Fprintf(os.Stderr, "rockctl: %v\n", err)
 	}
-	if err != nil {
-		os.Exit(1)
-	}
+	os.Exit(exitStatus(err))
 }
 
-// run runs the command line args.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	cmd := newCommand()
-	cmd.SetArgs(args)
-	cmd.SetOut(stdout)
-	cmd.SetErr(stderr)
-	return cmd.ExecuteContext(ctx)
+// run runs the command line args. Signals are left alone, for those commands that have a use for them.
+func run(args []string, stdout, stderr io.Writer) error {
+	root := newCommand()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	cmd, err := root.ExecuteC()
+	if _, ok := errors.AsType[*front.Failure](err); err != nil && !ok && cmd.Name() == "restore" {
+		return &front.Failure{Status: 125, Reason: err.Error()} // 1 may be the status of what is restored
+	}
+	return err
+}
+
+// exitStatus returns the exit status that tells of an error.
+func exitStatus(err error) int {
+	if f, ok := errors.AsType[*front.Failure](err); ok {
+		return f.Status
+	}
+	return 1
 }
 
 // toldError is a failure of which the output tells already.

@@ -97,15 +97,15 @@ func run(j job) (Result, error) {
 	}
 	f.warn(started.Warning, j.warn)
 	result := Result{Group: started.Group, Pid: started.Pid}
+	if j.plan.Detached {
+		return result, nil
+	}
 	if f.session {
 		f.keepNotices()
 	}
 	releaseStandard()
 	f.console.attend(f.command)
 	f.forwardEarly(started.Joined)
-	if j.plan.Detached {
-		return result, nil
-	}
 	result.Status, result.Image = f.mirror()
 	return result, nil
 }
