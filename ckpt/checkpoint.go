@@ -200,6 +200,11 @@ func (c *checkpoint) keep(ctx context.Context) error {
 	if _, err := image.StripFilter(c.draft.Path(), seccomp.IsFilter); err != nil {
 		return err
 	}
+	if !c.options.LeaveRunning {
+		if _, err := image.RestartCalls(c.draft.Path()); err != nil {
+			return err
+		}
+	}
 	c.fillStats()
 	err := c.draft.Commit(ctx, c.manifest, func(done, total int64) {
 		c.progress(group.Progress{Phase: "write", Done: done, Total: total})
@@ -216,8 +221,12 @@ func (c *checkpoint) goOn() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), freezeTime)
 	defer cancel()
-	err = errors.Join(err, c.subject.Cell.Thaw(ctx))
+	calls, callsErr := image.RestartCalls(c.draft.Path()) // as far as there are images
+	err = errors.Join(err, letGo(ctx, c.subject.Cell, calls))
 	c.ended = time.Now()
+	if c.options.LeaveRunning && !c.dumped.IsZero() {
+		err = errors.Join(err, callsErr)
+	}
 	return err
 }
 

@@ -64,6 +64,8 @@ func (s *supervisor) watchCommand() (ended bool) {
 			return true
 		case pid == 0:
 			return false
+		case status.Stopped() && status>>16 != 0:
+			// By ourselves, as its tracer: see package ckpt.
 		case status.Stopped():
 			s.stopped(status.StopSignal())
 		case status.Continued():
