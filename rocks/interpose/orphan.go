@@ -28,6 +28,8 @@ const (
 	diagRequestSize = diagHeaderSize + 8 + 48
 	diagInodeAt     = diagHeaderSize + 4 + 48 + 16
 	diagByFamily    = 20 // SOCK_DIAG_BY_FAMILY
+
+	diagRemotePortAt = diagHeaderSize + 4 + 2
 )
 
 // socketInode asks the kernel for the inode of the TCP socket with these
@@ -50,7 +52,7 @@ func socketInode(local, remote netip.AddrPort) (uint32, error) {
 	if err != nil {
 		return 0, fmt.Errorf("ask for a socket: receive: %w", err)
 	}
-	return diagReply(reply[:n])
+	return diagReply(reply[:n], remote.Port())
 }
 
 func diagRequest(local, remote netip.AddrPort) []byte {
@@ -74,7 +76,9 @@ func diagRequest(local, remote netip.AddrPort) []byte {
 	return b
 }
 
-func diagReply(b []byte) (uint32, error) {
+// diagReply returns the inode. For a connection that is gone the kernel answers with the listener at its local address, if
+// there is one: that has another remote port.
+func diagReply(b []byte, remotePort uint16) (uint32, error) {
 	if len(b) < diagHeaderSize+4 {
 		return 0, fmt.Errorf("ask for a socket: reply of %d bytes", len(b))
 	}
@@ -88,6 +92,9 @@ func diagReply(b []byte) (uint32, error) {
 	}
 	if hdr.Type != diagByFamily || len(b) < diagInodeAt+4 {
 		return 0, fmt.Errorf("ask for a socket: reply of type %d, %d bytes", hdr.Type, len(b))
+	}
+	if binary.BigEndian.Uint16(b[diagRemotePortAt:]) != remotePort {
+		return 0, errNoSocket
 	}
 	return binary.NativeEndian.Uint32(b[diagInodeAt:]), nil
 }
