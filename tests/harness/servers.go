@@ -59,10 +59,15 @@ func StartPythonHTTP(t testing.TB, h *lab.Host, side Side, user, dir string) *Pr
 // StartRedis starts a Redis server on a host's port 6379 that saves nothing.
 func StartRedis(t testing.TB, h *lab.Host, side Side) *Proc {
 	t.Helper()
-	p := Spec{Host: h, Side: side, Dir: TempDir(t), Argv: []string{"redis-server", "--port", "6379",
-		"--bind", "0.0.0.0", "::", "--protected-mode", "no", "--save", "", "--appendonly", "no"}}.Start(t)
+	p := Redis(t, h, side).Start(t)
 	p.WaitOutput(t, "Ready to accept connections")
 	return p
+}
+
+// Redis is the command line of that server.
+func Redis(t testing.TB, h *lab.Host, side Side) Spec {
+	return Spec{Host: h, Side: side, Dir: TempDir(t), Argv: []string{"redis-server", "--port", "6379",
+		"--bind", "0.0.0.0", "::", "--protected-mode", "no", "--save", "", "--appendonly", "no"}}
 }
 
 // PostgresUser is who runs PostgreSQL, which refuses to be run by root.
