@@ -29,6 +29,10 @@ With -k the command leads a session of its own and, where the user has a termina
 its own: so the group can be written into an image and taken up again, here or elsewhere. That needs
 root. When it has been written the exit status is 137, and rockctl restore goes on with it.
 
+With --checkpoint-every an image is written again and again while the command runs, as
+NAME-ID-TIME-NUMBER in the directory of --images-dir; only complete ones ever have such a name. What goes
+wrong with one is told in the log, and on the command's standard error if that is a terminal; the command goes on.
+
 See rockctl(1) for the connections of what runs under rock.`
 
 func (g *generated) addFlags(cmd *cobra.Command) {

@@ -12,8 +12,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"rock/ckpt"
+	"rock/ckpt/criu"
 	"rock/rocks/group"
 	"rock/rocks/group/front"
+	"rock/rocks/group/stage"
 )
 
 // version is what --version shows. The linker may set it (-X main.version=...).
@@ -28,6 +30,9 @@ type options struct {
 	timeout        time.Duration
 	name           string
 	log            string
+	every          time.Duration // between periodic checkpoints, 0 for none
+	imagesDir      string
+	keep           int
 	command        []string
 }
 
@@ -52,11 +57,15 @@ func newCommand(run func(options) error) *cobra.Command {
 	f.SetInterspersed(false) // what stands behind the command belongs to it
 	f.SortFlags = false
 	f.StringVar(&o.name, "name", "", "call the group `NAME`, for rockctl")
-	f.DurationVar(&o.timeout, "timeout", 0, "give up connections after `TIME` without a network (72h)")
+	f.DurationVar(&o.timeout, "timeout", 0, "give up connections after `TIME` offline (72h)")
 	f.StringVar(&o.log, "log", "", "append what rock does to `FILE`")
 	f.BoolVarP(&o.checkpointable, "checkpointable", "k", false, "make the processes checkpointable (needs root)")
+	f.DurationVar(&o.every, "checkpoint-every", 0, "with -k: write an image every `TIME`")
+	f.StringVar(&o.imagesDir, "images-dir", ".", "`DIR` for those images")
+	f.IntVar(&o.keep, "keep", 3, "keep the newest `N` of them")
+	_ = cmd.MarkFlagDirname("images-dir") // fails only for a name that is not there
 	f.BoolVarP(&o.localhost, "localhost", "l", false, "reconnect to localhost (not yet)")
-	f.BoolVarP(&o.remote, "remote", "d", false, "-d [USER] ssh ...: start rockd over there (not yet)")
+	f.BoolVarP(&o.remote, "remote", "d", false, "-d [USER] ssh ...: start rockd there (not yet)")
 	f.BoolP("version", "V", false, "show the version")
 	f.BoolP("help", "h", false, "show this help")
 	g.addFlags(cmd)
@@ -71,6 +80,9 @@ func newCommand(run func(options) error) *cobra.Command {
 		o.command = args
 		if err := o.takeUser(cmd); err != nil {
 			return err
+		}
+		if err := o.checkPeriodic(cmd.Flags().Changed); err != nil {
+			return usage(err)
 		}
 		if err := o.check(); err != nil {
 			return err
@@ -135,6 +147,43 @@ func (o *options) check() error {
 	return nil
 }
 
+// checkPeriodic says what is wrong with the options for periodic checkpoints.
+func (o *options) checkPeriodic(given func(flag string) bool) error {
+	if !given("checkpoint-every") {
+		for _, flag := range []string{"images-dir", "keep"} {
+			if given(flag) {
+				return fmt.Errorf("--%s goes with --checkpoint-every", flag)
+			}
+		}
+		return nil
+	}
+	switch {
+	case !o.checkpointable:
+		return errors.New("--checkpoint-every goes with -k")
+	case o.every < time.Second:
+		return fmt.Errorf("--checkpoint-every %v: a second at least", o.every)
+	case o.keep < 1:
+		return fmt.Errorf("--keep %d: one at least", o.keep)
+	}
+	var err error
+	if o.imagesDir, err = filepath.Abs(o.imagesDir); err != nil {
+		return fmt.Errorf("--images-dir: %w", err)
+	}
+	return nil
+}
+
+// periodic returns what the supervisor is to do every so often, nil for nothing. It warns of what can be foreseen to
+// keep it from that.
+func (o *options) periodic(warn func(string)) *stage.Periodic {
+	if o.every == 0 {
+		return nil
+	}
+	if _, err := criu.Find(os.Getenv); err != nil {
+		warn(fmt.Sprintf("--checkpoint-every: %v", err))
+	}
+	return &stage.Periodic{Every: o.every, Dir: o.imagesDir, Keep: o.keep}
+}
+
 // run runs the command. It returns only if it did not.
 func (o *options) run(stderr io.Writer) error {
 	fo := front.Options{
@@ -145,6 +194,7 @@ func (o *options) run(stderr io.Writer) error {
 			}
 		},
 	}
+	fo.Periodic = o.periodic(fo.Warn)
 	if o.log != "" {
 		f, err := os.OpenFile(o.log, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
 		if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -8,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"rock/ckpt/criu"
 )
 
 // bin is the directory with rock and rockctl, built once.
@@ -29,6 +32,18 @@ func testMain(m *testing.M) int {
 	return m.Run()
 }
 
+// canCheckpoint says whether checkpoints are possible here. It is an error if not where no test may be skipped.
+func canCheckpoint() (bool, error) {
+	err := errors.New("only root can")
+	if os.Geteuid() == 0 {
+		_, err = criu.Find(os.Getenv)
+	}
+	if err != nil && os.Getenv("ROCK_TEST_STRICT") == "1" {
+		return false, fmt.Errorf("checkpoints are not possible, and ROCK_TEST_STRICT=1 forbids to skip: %w", err)
+	}
+	return err == nil && !testing.Short(), nil
+}
+
 // TestScripts runs what a user could have typed, testdata/*.txt.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -39,6 +54,12 @@ func TestScripts(t *testing.T) {
 			e.Setenv("ROCK_RUNTIME_DIR", e.WorkDir+"/run")
 			e.Setenv("ROCK_CONFIG", os.DevNull)
 			return nil
+		},
+		Condition: func(name string) (bool, error) {
+			if name != "checkpoints" {
+				return false, fmt.Errorf("unknown condition %q", name)
+			}
+			return canCheckpoint()
 		},
 	})
 }

@@ -18,6 +18,16 @@ import (
 
 // Checkpoint answers the control socket: it writes the group into an image.
 func (s *supervisor) Checkpoint(ctx context.Context, o group.CheckpointOptions, progress func(group.Progress)) (*group.CheckpointReport, error) {
+	report, err := s.checkpoint(ctx, o, progress)
+	if err != nil {
+		s.log.Warn("no checkpoint", "dir", o.Dir, "error", err)
+		return nil, err
+	}
+	s.log.Info("checkpoint", "dir", o.Dir, "frozen", report.Frozen, "running", report.Running)
+	return report, nil
+}
+
+func (s *supervisor) checkpoint(ctx context.Context, o group.CheckpointOptions, progress func(group.Progress)) (*group.CheckpointReport, error) {
 	if !s.busy.TryLock() {
 		return nil, errors.New("a checkpoint is being made already: wait for it")
 	}
@@ -40,13 +50,7 @@ func (s *supervisor) Checkpoint(ctx context.Context, o group.CheckpointOptions, 
 			s.state.swap(group.Checkpointing, before)
 		}
 	}()
-	report, err := s.ckpt.Checkpoint(ctx, subject, o, progress)
-	if err != nil {
-		s.log.Warn("no checkpoint", "dir", o.Dir, "error", err)
-		return nil, err
-	}
-	s.log.Info("checkpoint", "dir", o.Dir, "frozen", report.Frozen, "running", report.Running)
-	return report, nil
+	return s.ckpt.Checkpoint(ctx, subject, o, progress)
 }
 
 // checkpointable says why the group cannot be checkpointed, if it cannot.
@@ -100,16 +104,19 @@ func (s *supervisor) periodic(ctx context.Context) {
 			continue
 		}
 		if err := s.ckpt.Prune(p.Dir, prefix, p.Keep); err != nil {
+			s.log.Warn("old checkpoints stay", "error", err)
 			s.tellUser(fmt.Sprintf("old periodic checkpoints stay: %v", err))
 		}
 	}
 }
 
-// tellUser writes one line to the log, and to the command's standard error if that is a terminal: in a file or a
-// pipe it would be part of what the command has said.
+// tellUser writes one line to the command's standard error if that is a terminal: in a file or a pipe it would be part of
+// what the command has said.
 func (s *supervisor) tellUser(line string) {
-	line = strings.ReplaceAll(line, "\n ", "")
-	s.log.Warn(line)
+	if s.commandGone.Load() {
+		return // the pid may be another's
+	}
+	line = strings.ReplaceAll(line, "\n", ";")
 	path := fmt.Sprintf("/proc/%d/fd/2", s.pid)
 	if info, err := os.Stat(path); err != nil || info.Mode()&os.ModeCharDevice == 0 {
 		return

@@ -83,11 +83,13 @@ func (s *supervisor) run() int {
 	}
 	s.release()
 	ctx, cancel := context.WithCancel(context.Background())
+	var periodic sync.WaitGroup
 	if s.plan.Periodic != nil {
-		go s.periodic(ctx)
+		periodic.Go(func() { s.periodic(ctx) })
 	}
 	s.watch(children)
 	cancel()
+	periodic.Wait()
 	s.busy.Lock() // a checkpoint comes to its end first
 	s.busy.Unlock()
 	s.linger()
