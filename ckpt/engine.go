@@ -3,7 +3,7 @@ package ckpt
 import (
 	"context"
 	"fmt"
-	"os"
+	"math/rand/v2"
 
 	"rock/ckpt/freeze"
 	"rock/ckpt/image"
@@ -21,10 +21,10 @@ type Engine struct {
 
 var _ supervise.Checkpointer = Engine{}
 
-// NewCell makes a cgroup for the processes of the group id. Its name has the number of the supervisor too: hosts that
-// are made of namespaces share cgroups, and a group may be on two of them.
+// NewCell makes a cgroup for the processes of the group id. Its name has a random number too: hosts that are made of
+// namespaces share cgroups, a group may be on two of them, and its supervisors have the same pid there.
 func (Engine) NewCell(id string) (supervise.Cell, error) {
-	name := fmt.Sprintf("rock-%s-%d", id, os.Getpid())
+	name := fmt.Sprintf("rock-%s-%08x", id, rand.Uint32())
 	g, err := freeze.New(name)
 	if err != nil {
 		return nil, fmt.Errorf("make a cgroup for the group: %w", err)
