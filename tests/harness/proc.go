@@ -107,7 +107,11 @@ func (s Spec) Start(t testing.TB) *Proc {
 	}
 	p.cmd = s.Host.Command(s.argv(t, p.log)...)
 	p.cmd.Dir = s.Dir
-	p.cmd.Env = append(append(os.Environ(), "ROCK_RUNTIME_DIR="+runtime, "LC_ALL=C"), s.Env...)
+	p.cmd.Env = append(os.Environ(), "ROCK_RUNTIME_DIR="+runtime, "LC_ALL=C")
+	if s.Name != "" || s.restores {
+		p.cmd.Env = append(p.cmd.Env, "TMPDIR="+runtime) // logs of CRIU may stay there
+	}
+	p.cmd.Env = append(p.cmd.Env, s.Env...)
 	p.cmd.ExtraFiles = s.Files
 	p.cmd.SysProcAttr = s.Attr
 	// Who holds the output open when the program is gone is found out by this.

@@ -22,10 +22,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Of these calls, poll and epoll_wait may be interrupted: the former by CRIU, which cannot save how to go on with it, the
- * latter by whatever stops a process (signal(7)). All programs know that. */
-#define AGAIN(call) ({ int r; do r = (call); while (r < 0 && errno == EINTR); r; })
-
 static char **args; /* HOST PORT SILENT LISTEN */
 
 static int fail(const char *what)
@@ -81,7 +77,7 @@ static int wait_poll(const char *name)
 {
 	struct pollfd p = {.fd = connected(), .events = POLLIN};
 	waits(name);
-	if (AGAIN(poll(&p, 1, -1)) != 1 || p.revents != POLLIN)
+	if (poll(&p, 1, -1) != 1 || p.revents != POLLIN)
 		return fail(name);
 	return receive(p.fd);
 }
@@ -92,7 +88,7 @@ static int wait_epoll(const char *name)
 	int s = connected(), set = epoll_create1(0);
 	epoll_ctl(set, EPOLL_CTL_ADD, s, &e);
 	waits(name);
-	if (AGAIN(epoll_wait(set, &e, 1, -1)) != 1 || e.events != EPOLLIN)
+	if (epoll_wait(set, &e, 1, -1) != 1 || e.events != EPOLLIN)
 		return fail(name);
 	return receive(s);
 }
@@ -121,7 +117,7 @@ static int wait_nonblocking(const char *name)
 	if (connect(p.fd, a->ai_addr, a->ai_addrlen) == 0 || errno != EINPROGRESS)
 		return fail(name);
 	waits(name);
-	if (AGAIN(poll(&p, 1, -1)) != 1)
+	if (poll(&p, 1, -1) != 1)
 		return fail(name);
 	getsockopt(p.fd, SOL_SOCKET, SO_ERROR, &errno, &size);
 	return errno ? fail(name) : 0;
