@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -23,10 +24,11 @@ type ability struct {
 // feature is something of the machine. What is missing may be optional: then the ability works,
 // with the effect named.
 type feature struct {
-	Name   string `json:"name"`
-	OK     bool   `json:"ok"`
-	Detail string `json:"detail,omitempty"`
-	Remedy string `json:"remedy,omitempty"`
+	Name    string `json:"name"`
+	OK      bool   `json:"ok"`
+	Untried bool   `json:"untried,omitempty"` // nobody knows: it could not be tried
+	Detail  string `json:"detail,omitempty"`
+	Remedy  string `json:"remedy,omitempty"`
 }
 
 // abilities is what check --json writes.
@@ -41,14 +43,15 @@ func newCheck() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "say what this machine can do, and what is missing",
-		Long: `Tries out what this machine can do: interpose (reliable connections for unmodified
-programs), checkpoint and migrate. For what is missing it says what to do.
+		Long: `Tries out what this machine can do: interpose (reliable connections for
+unmodified programs), checkpoint and migrate. For what is missing it says what
+to do. Only root can try out checkpoints.
 
 Exit status: 0 if programs can have reliable connections here, else 1.`,
 		Args:              cobra.NoArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			a := checkAll()
+			a := checkAll(cmd.Context())
 			write := writeAbilities
 			if asJSON {
 				write = func(w io.Writer, a abilities) error { return writeJSON(w, a) }
@@ -66,10 +69,13 @@ Exit status: 0 if programs can have reliable connections here, else 1.`,
 	return cmd
 }
 
-func checkAll() abilities {
-	notYet := ability{Error: "not yet", Needs: []feature{}}
+func checkAll(ctx context.Context) abilities {
 	f, err := seccomp.Probe()
-	return abilities{Interpose: interposeAbility(f, err, yamaScope()), Checkpoint: notYet, Migrate: notYet}
+	return abilities{
+		Interpose:  interposeAbility(f, err, yamaScope()),
+		Checkpoint: checkpointAbility(tryCheckpoint(ctx)),
+		Migrate:    ability{Error: "not yet", Needs: []feature{}},
+	}
 }
 
 // interposeAbility explains the result of a probe. yama is the value of
@@ -142,7 +148,9 @@ func writeAbilities(w io.Writer, a abilities) error {
 		}
 		for _, n := range x.Needs {
 			mark := "✓"
-			if !n.OK {
+			if n.Untried {
+				mark = "?"
+			} else if !n.OK {
 				mark = "✗"
 			}
 			fmt.Fprintf(&b, "  %s %-29s %s\n", mark, n.Name, n.Detail)

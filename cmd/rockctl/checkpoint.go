@@ -20,9 +20,9 @@ func newCheckpoint() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "checkpoint [-R] [-D DIR] GROUP",
 		Short: "write a group into an image, with its connections",
-		Long: `Writes a group that was started with rock -k into an image: its processes, and the
-rocks that they have. Then the group ends, or with -R it goes on. Its peers find
-their connections suspended until rockctl restore brings the group back.
+		Long: `Writes a group that was started with rock -k into an image: its processes, and
+the rocks that they have. Then the group ends, or with -R it goes on. Its peers
+find their connections suspended until rockctl restore brings the group back.
 
 Ctrl-C gives it up, and the group goes on. So it does after any error.`,
 		Args:              cobra.ExactArgs(1),

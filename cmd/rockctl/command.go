@@ -20,8 +20,8 @@ func newCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rockctl",
 		Short: "see and operate what runs under rock",
-		Long: `Shows the groups that run under rock, with their connections. A GROUP is an id, a
-unique beginning of one, a name, or the pid of a process in it.`,
+		Long: `Shows the groups that run under rock, with their connections. A GROUP is an id,
+a unique beginning of one, a name, or the pid of a process in it.`,
 		Version:       version,
 		SilenceUsage:  true,
 		SilenceErrors: true,

@@ -30,12 +30,13 @@ func newConns() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "conns [GROUP]",
 		Short: "list the rocks of a group, or of all",
-		Long: `Lists the rocks (reliable connections) of a group, or of all groups. Connections to peers
-without rocks are ordinary and not listed.
+		Long: `Lists the rocks (reliable connections) of a group, or of all groups. Connections
+to peers without rocks are ordinary and not listed.
 
-State: connecting; established; suspended (without a link: programs wait, nothing is lost);
-closed (by the program; what it wrote last is being delivered). Since: how long it has been in that state.
-In flight: written and not acknowledged by the peer.`,
+State: connecting; established; suspended (without a link: programs wait,
+nothing is lost); closed (by the program; what it wrote last is being
+delivered). Since: how long it has been in that state. In flight: written and
+not acknowledged by the peer.`,
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: completeGroup,
 		RunE: func(cmd *cobra.Command, args []string) error {

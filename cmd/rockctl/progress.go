@@ -76,8 +76,11 @@ func (p *progress) draw() {
 		p.clear()
 		p.bar, p.of = newBar(p.w, p.now), p.now
 	}
-	// Its end would clear it, which is for the next phase to do. A bar that cannot be drawn is no reason to fail.
-	_ = p.bar.Set64(min(p.now.Done, max(p.now.Total-1, 0)))
+	// A bar that cannot be drawn is no reason to fail. One that is at its end clears itself, which is for the next phase to do.
+	if p.now.Total > 0 {
+		_ = p.bar.Set64(min(p.now.Done, p.now.Total-1))
+	}
+	_ = p.bar.RenderBlank()
 	p.after.Reset(progressEvery)
 }
 
@@ -110,9 +113,13 @@ func newBar(w io.Writer, of group.Progress) *progressbar.ProgressBar {
 	if !known {
 		name = of.Phase
 	}
-	return progressbar.NewOptions64(total,
-		progressbar.OptionSetWriter(w), progressbar.OptionSetDescription(name), progressbar.OptionSetWidth(30),
-		progressbar.OptionShowBytes(of.Total > 0), progressbar.OptionUseIECUnits(true), progressbar.OptionSetPredictTime(of.Total > 0),
-		progressbar.OptionSetSpinnerChangeInterval(0), progressbar.OptionSpinnerType(14), progressbar.OptionUseANSICodes(true),
-	)
+	options := []progressbar.Option{
+		progressbar.OptionSetWriter(w), progressbar.OptionSetDescription(name), progressbar.OptionSetWidth(20),
+		progressbar.OptionUseIECUnits(true), progressbar.OptionUseANSICodes(true),
+		progressbar.OptionSetSpinnerChangeInterval(0), progressbar.OptionSpinnerType(14),
+	}
+	if of.Total > 0 {
+		options = append(options, progressbar.OptionShowBytes(true), progressbar.OptionShowCount())
+	}
+	return progressbar.NewOptions64(total, options...)
 }

@@ -28,8 +28,8 @@ func newRestore() *cobra.Command {
 		Short: "bring a group back from an image",
 		Long: `Brings a group back from an image that rockctl checkpoint has written, with its
 connections: those to peers with rocks go on where they were. The image must be
-whole, and is good for one restore. This process then stays in front of the group
-as rock does, and ends as its command ends.
+whole, and is good for one restore. This process then stays in front of the
+group as rock does, and ends as its command ends.
 
 Exit status: that of the command; 125 the group could not be restored, 128+n the
 command was killed by signal n, 137 the group was checkpointed again.`,
@@ -47,7 +47,7 @@ command was killed by signal n, 137 the group was checkpointed again.`,
 	f.BoolVarP(&o.Detach, "detach", "d", false, "leave when the group runs; what it shows on its\nterminal is lost")
 	f.BoolVar(&o.extra.ResetRefused, "reset-refused", false, "reset connections whose peers would not go on")
 	f.BoolVar(&o.extra.CutGrown, "cut-grown", false, "cut back files that the group has written on in since")
-	f.DurationVar(&o.Timeout, "timeout", 0, "give up connections after `TIME` without a\nnetwork (as the group was started)")
+	f.DurationVar(&o.Timeout, "timeout", 0, "give up connections after `TIME` offline (72h)")
 	f.StringVar(&o.log, "log", "", "append what rock does to `FILE`")
 	f.BoolVarP(&o.Localhost, "localhost", "l", false, "reconnect to localhost (not yet)")
 	return cmd
