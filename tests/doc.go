@@ -6,5 +6,6 @@
 // to fail. ROCK_TEST_PLAIN=1 leaves it at that.
 //
 // The tests need root, for network namespaces, and the programs that scripts/setup
-// installs, CRIU among them. ROCK_TEST_LONG=1 makes some of them longer. Without root they are skipped; ROCK_TEST_STRICT=1 makes that a failure.
+// installs, CRIU among them. Without root they are skipped; ROCK_TEST_STRICT=1 makes
+// that a failure. ROCK_TEST_LONG=1 makes some of them longer.
 package tests
