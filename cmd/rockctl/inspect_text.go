@@ -41,7 +41,7 @@ func (i *inspected) writeHead(w io.Writer) error {
 	m := i.manifest
 	t := newList(w)
 	t.row("image", fmt.Sprintf("%s, %s", i.dir, formatBytes(int(i.bytes))))
-	t.row("made", fmt.Sprintf("%s by rock %s with CRIU %s%s", formatMoment(m.Created), m.Rock, m.CRIU, optionsText(m.Options)))
+	t.row("made", fmt.Sprintf("%s by rock %s%s", formatMoment(m.Created), m.Rock, optionsText(m)))
 	t.row("host", fmt.Sprintf("%s, Linux %s %s, %s", m.Host.Name, m.Host.Kernel, m.Host.Arch, m.Host.CPU))
 	t.row("group", strings.TrimSpace(m.Group.ID+" "+m.Group.Name)+": "+strings.Join(m.Group.Command, " "))
 	t.row("started", fmt.Sprintf("%s in %s", formatMoment(m.Group.Started), m.Group.Dir))
@@ -65,12 +65,15 @@ func (i *inspected) writeHead(w io.Writer) error {
 // formatMoment writes a point in time.
 func formatMoment(t time.Time) string { return t.Local().Format(time.DateTime) }
 
-func optionsText(o image.Options) string {
+func optionsText(m *image.Manifest) string {
 	text := ""
-	if o.LeaveRunning {
+	if m.CRIU != "" {
+		text += " with CRIU " + m.CRIU
+	}
+	if m.Options.LeaveRunning {
 		text += ", the group went on"
 	}
-	if o.TCPEstablished {
+	if m.Options.TCPEstablished {
 		text += ", --tcp-established"
 	}
 	return text
