@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -306,7 +307,8 @@ func TestControlVersion(t *testing.T) {
 }
 
 func TestControlTooLarge(t *testing.T) {
-	g := serveFake(t, fakeGroup{make([]Rock, MaxReply/50)})
+	const each = 64 << 10 // few large ones take less time than many small ones
+	g := serveFake(t, fakeGroup{slices.Repeat([]Rock{{Error: strings.Repeat("x", each)}}, MaxReply/each)})
 	if _, err := g.AskRocks(context.Background()); err == nil || !strings.Contains(err.Error(), ErrTooLarge.Error()) {
 		t.Errorf("got %v, want it to be too large", err)
 	}
