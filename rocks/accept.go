@@ -73,6 +73,7 @@ func (c *Conn) answerResume(x *exchange, m *wire.Resume) error {
 		Received: c.receivedLocked(), Limit: c.grantLocked(), Nonce: auth.Nonce(), Addresses: c.e.addresses(),
 	}
 	c.mu.Unlock()
+	x.claim = claim{ch.Epoch, ch.Generation}
 	if keys == (auth.Keys{}) {
 		x.refuse(wire.ReasonUnknown)
 		return ErrUnknownRock
@@ -87,7 +88,7 @@ func (c *Conn) answerResume(x *exchange, m *wire.Resume) error {
 	}
 	p, err := readSealed[*wire.Proof](x, auth.LabelProof)
 	if err != nil {
-		return c.refused(err)
+		return c.refused(x, err)
 	}
 	if err := c.judge(x, proven{m.Epoch, m.Incarnation, m.PeerEpoch, p.Received, ch.Generation}); err != nil {
 		return err

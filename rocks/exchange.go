@@ -23,6 +23,8 @@ type exchange struct {
 	side auth.Side // which side this end is
 	keys *auth.Keys
 	t    auth.Transcript
+
+	claim claim // what this end has said of itself last
 }
 
 // newExchange begins a handshake on nc that is bound by ctx and lasts no longer than limit.

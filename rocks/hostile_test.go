@@ -424,3 +424,52 @@ func TestLateProofIsNoRollback(t *testing.T) {
 		c.Reset()
 	})
 }
+
+// TestLateRefusal refuses a handshake after another one, begun later, has made a link, or after the epoch was raised.
+// What was refused is out of date; to end the rock for it would lose what it carries now.
+func TestLateRefusal(t *testing.T) {
+	relink := func(_ *testing.T, _ *rocks.Conn, p rawPeer, door <-chan accepted) *rawPeer {
+		p.resume(door)
+		return &p
+	}
+	reseal := func(t *testing.T, c *rocks.Conn, p rawPeer, _ <-chan accepted) *rawPeer {
+		if _, err := c.Seal(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		c.Unseal()
+		return &p
+	}
+	for name, tt := range map[string]struct {
+		reason    wire.Reason
+		meanwhile func(*testing.T, *rocks.Conn, rawPeer, <-chan accepted) *rawPeer
+	}{
+		"rolled back, another link": {wire.ReasonRolledBack, relink},
+		"stale, another link":       {wire.ReasonStale, relink},
+		"stale, another epoch":      {wire.ReasonStale, reseal},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, plan{}, func(t *testing.T, w *world) {
+				door := w.door()
+				late := w.raw(w.a)
+				c := late.born(door)
+				late.nc.Close()
+				w.state(c, "suspended", time.Second)
+				if _, err := late.ask(); err != nil {
+					t.Fatal(err)
+				}
+				now := tt.meanwhile(t, c, *late, door)
+				time.Sleep(100 * time.Millisecond)
+				before := c.Info()
+				late.saySealed(auth.LabelRefuse, &wire.Refuse{Reason: tt.reason, Versions: wire.Supported()})
+				if a := <-door; a.err == nil {
+					t.Error("the refused link was adopted")
+				}
+				if after := c.Info(); !same(before, after) {
+					t.Errorf("the rock has changed from\n%+v to\n%+v", before, after)
+				}
+				now.nc.Close()
+				c.Reset()
+			})
+		})
+	}
+}

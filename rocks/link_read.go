@@ -110,7 +110,7 @@ func (f *frameReader) refusal() error {
 	if !ok {
 		return &wire.FormatError{What: "link", Detail: "it starts with " + m.Type().String()}
 	}
-	return f.l.c.refused(&refusal{Refuse: r, proven: x.authentic(auth.LabelRefuse, raw)})
+	return f.l.c.refused(x, &refusal{Refuse: r, proven: x.authentic(auth.LabelRefuse, raw)})
 }
 
 // need reads until n bytes are in the buffer.

@@ -31,12 +31,13 @@ func (c *Conn) resumeOn(ctx context.Context, nc net.Conn) error {
 
 func (c *Conn) sayResume(x *exchange) error {
 	m := c.resumeMessage()
+	x.claim = claim{m.Epoch, m.Generation}
 	if err := x.send(m); err != nil {
 		return err
 	}
 	ch, err := readSealed[*wire.Challenge](x, auth.LabelChallenge)
 	if err != nil {
-		return c.refused(err)
+		return c.refused(x, err)
 	}
 	if c.mourns() {
 		x.refuse(wire.ReasonClosed)
@@ -86,6 +87,7 @@ func (c *Conn) commit(x *exchange, o offer, peerGeneration uint64, label auth.La
 		return errNotWanted // another attempt was faster
 	}
 	o.generation = max(c.generation, peerGeneration) + 1
+	x.claim.generation = o.generation
 	if label == auth.LabelProof {
 		received, limit := c.receivedLocked(), c.grantLocked()
 		o.granted = limit
@@ -103,13 +105,14 @@ func (c *Conn) prove(x *exchange, o offer) error {
 	c.mu.Lock()
 	m := &wire.Proof{Received: c.receivedLocked(), Limit: c.grantLocked(), Generation: c.generation}
 	c.mu.Unlock()
+	x.claim.generation = m.Generation
 	o.granted = m.Limit
 	if err := x.sendSealed(auth.LabelProof, m); err != nil {
 		return err
 	}
 	commit, err := readSealed[*wire.Commit](x, auth.LabelCommit)
 	if err != nil {
-		return c.refused(err)
+		return c.refused(x, err)
 	}
 	o.generation = commit.Generation
 	return c.obey(x, o)
@@ -126,6 +129,13 @@ func (c *Conn) obey(x *exchange, o offer) error {
 		return errNotWanted
 	}
 	return c.adoptLocked(x.nc, o)
+}
+
+// claim is what an end has said of itself in a handshake, by which the peer judges it. It is out of date when the
+// end has another epoch, or has had another link.
+type claim struct {
+	epoch      uint32
+	generation uint64
 }
 
 // proven is what the peer has said of itself under a MAC, and when.
@@ -187,8 +197,9 @@ func (c *Conn) staleLocked(epoch uint32, i wire.Incarnation) bool {
 }
 
 // refused takes in a refusal: what is proven, or can not do harm, ends the rock or sends it elsewhere.
-// It returns err with a name.
-func (c *Conn) refused(err error) error {
+// What the peer says of a claim that is out of date says nothing: it has gone on with us meanwhile, maybe, and if it
+// has not the next claim is refused too. It returns err with a name.
+func (c *Conn) refused(x *exchange, err error) error {
 	var r *refusal
 	if !errors.As(err, &r) {
 		return err
@@ -201,6 +212,9 @@ func (c *Conn) refused(err error) error {
 	atEnd := c.finSent && c.finReceived || c.reset != wire.ResetDone || c.wasReset
 	switch {
 	case r.proven && (r.Reason == wire.ReasonStale || r.Reason == wire.ReasonRolledBack):
+		if x.claim != (claim{c.epoch, c.generation}) {
+			break
+		}
 		c.failLocked(&ResetError{Cause: r.Unwrap()})
 	case r.proven && r.Reason == wire.ReasonClosed, r.Reason == wire.ReasonUnknown && atEnd:
 		if atEnd {

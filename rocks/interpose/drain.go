@@ -45,9 +45,9 @@ func (p *parked) drain(program int) error {
 // arrived reports whether all that sender has sent is in the queue of program, the other end of the same
 // loopback connection. It is not if that is full.
 func arrived(program, sender int) bool {
-	for range 20 {
-		more, err := underWay(sender, program)
-		if err != nil {
+	for look := range 20 {
+		more, unsent, err := underWay(sender, program)
+		if err != nil || unsent && look > 2 { // although it was pushed
 			return false
 		}
 		if !more {
@@ -59,31 +59,32 @@ func arrived(program, sender int) bool {
 	return false
 }
 
-// underWay reports whether something is on its way from sender to receiver, or held back. Bytes that have arrived
-// may not have been acknowledged yet: that can take 40 ms, and as long as receiver has something in its queue
+// underWay reports whether something is on its way from sender to receiver, and whether more is held
+// back. Bytes that have arrived may not have been acknowledged yet: that can take 40 ms, and as long as receiver has something in its queue
 // TCP_QUICKACK does not hasten it. So what one end has sent is compared with what the other has received
 // (TCP_INFO), where the end of the stream counts as a byte.
-func underWay(sender, receiver int) (bool, error) {
+func underWay(sender, receiver int) (more, unsent bool, err error) {
 	queued, err := unix.IoctlGetInt(sender, unix.SIOCOUTQ)
 	if err != nil {
-		return false, fmt.Errorf("ask for unsent bytes: %w", err)
+		return false, false, fmt.Errorf("ask for unsent bytes: %w", err)
 	}
 	if queued == 0 {
-		return false, nil
+		return false, false, nil
 	}
 	s, err := unix.GetsockoptTCPInfo(sender, unix.IPPROTO_TCP, unix.TCP_INFO)
 	if err != nil {
-		return false, fmt.Errorf("ask what was sent: %w", err)
+		return false, false, fmt.Errorf("ask what was sent: %w", err)
 	}
 	r, err := unix.GetsockoptTCPInfo(receiver, unix.IPPROTO_TCP, unix.TCP_INFO)
 	if err != nil {
-		return false, fmt.Errorf("ask what has arrived: %w", err)
+		return false, false, fmt.Errorf("ask what has arrived: %w", err)
 	}
 	n := s.Bytes_sent - s.Bytes_retrans
 	if s.State != unix.BPF_TCP_ESTABLISHED && s.State != unix.BPF_TCP_CLOSE_WAIT {
 		n++
 	}
-	return s.Notsent_bytes > 0 || r.Bytes_received < n, nil
+	unsent = s.Notsent_bytes > 0
+	return unsent || r.Bytes_received < n, unsent, nil
 }
 
 // briefly waits for what is on its way through loopback. It blocks the thread: the runtime's timers can be
@@ -124,7 +125,7 @@ func drainInto(b []byte, from, sender int) (_ []byte, fin bool, err error) {
 		case err == unix.EINTR:
 			continue
 		case err == unix.EAGAIN:
-			more, err := underWay(sender, from)
+			more, _, err := underWay(sender, from)
 			if err != nil {
 				return b, false, err
 			}
