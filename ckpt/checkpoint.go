@@ -34,7 +34,8 @@ type checkpoint struct {
 	suspension *interpose.Suspension // nil without rocks
 	aside      chan error            // what is written while CRIU dumps
 	manifest   *image.Manifest
-	kept       bool // the image has its name
+	calls      map[int]image.Call // by thread: those that are to be made anew
+	kept       bool               // the image has its name
 
 	began, frozen, quiet, dumped, ended time.Time
 }
@@ -200,10 +201,8 @@ func (c *checkpoint) keep(ctx context.Context) error {
 	if _, err := image.StripFilter(c.draft.Path(), seccomp.IsFilter); err != nil {
 		return err
 	}
-	if !c.options.LeaveRunning {
-		if _, err := image.RestartCalls(c.draft.Path()); err != nil {
-			return err
-		}
+	if err := c.restartCalls(); err != nil {
+		return err
 	}
 	c.fillStats()
 	err := c.draft.Commit(ctx, c.manifest, func(done, total int64) {
@@ -221,11 +220,19 @@ func (c *checkpoint) goOn() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), freezeTime)
 	defer cancel()
-	calls, callsErr := image.RestartCalls(c.draft.Path()) // as far as there are images
-	err = errors.Join(err, letGo(ctx, c.subject.Cell, calls))
-	c.ended = time.Now()
-	if c.options.LeaveRunning && !c.dumped.IsZero() {
+	if callsErr := c.restartCalls(); c.options.LeaveRunning && !c.dumped.IsZero() { // else there may be only half of the images
 		err = errors.Join(err, callsErr)
+	}
+	err = errors.Join(err, letGo(ctx, c.subject.Cell, c.calls))
+	c.ended = time.Now()
+	return err
+}
+
+// restartCalls finds the calls of threads that the checkpoint has interrupted, and has the images go on with them. It does
+// so once: before the images have their name, or the threads run again.
+func (c *checkpoint) restartCalls() (err error) {
+	if c.calls == nil {
+		c.calls, err = image.RestartCalls(c.draft.Path())
 	}
 	return err
 }

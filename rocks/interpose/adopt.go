@@ -147,9 +147,10 @@ func (ip *Interposer) adoptRest(st *State) error {
 	return nil
 }
 
-// Carry resumes the rocks, in the next epoch, and lets everything go on. A rock that cannot be resumed is
+// Carry resumes the rocks, in the next epoch, and lets everything go on, when who restored the group has ended. A rock that cannot be resumed is
 // reset for the program, and the error tells of it.
 func (a *Adoption) Carry(ctx context.Context) error {
+	a.ip.outsider.Store(0) // it has ended, and its pid may become one of the group's
 	a.introduce()
 	conns := make([]*rocks.Conn, len(a.state.Rocks))
 	var errs []error
