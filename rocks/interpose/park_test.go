@@ -12,15 +12,16 @@ import (
 	"time"
 )
 
-// stopped runs f while all threads of the group's process are stopped, as a
-// freezer would stop them.
+// stopped runs f while all threads of the group's process are stopped, much as a
+// freezer would stop them. Calls that are held come again since the supervisor sees the stop. Interrupt
+// would be wrong here: a stop does not reach all threads at once, as a freezer does, and a call that is
+// interrupted in a thread which is not told of any signal returns ERESTARTSYS to the program.
 func (g *group) stopped(f func()) {
 	g.t.Helper()
 	if err := g.process.Signal(syscall.SIGSTOP); err != nil {
 		g.t.Fatal(err)
 	}
 	eventually(g.t, "the process is stopped", func() bool {
-		g.ip.Interrupt()
 		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", g.process.Pid))
 		if err != nil || len(threads) == 0 {
 			g.t.Fatalf("threads of process %d: %d, %v", g.process.Pid, len(threads), err)

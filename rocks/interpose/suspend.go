@@ -33,7 +33,8 @@ type Stats struct {
 
 // Interrupt makes all calls that the supervisor holds come again, as the
 // kernel does with tasks that are being frozen. It is called while the freezer
-// is taking hold: a task in a held call cannot be frozen.
+// is taking hold: a task in a held call cannot be frozen. Not before: the freezer must have been told, which
+// has every thread look for signals, or the program would see ERESTARTSYS.
 func (ip *Interposer) Interrupt() { ip.waiting.interruptAll() }
 
 // Suspend brings to rest all that the supervisor has to do with the sockets of the group's processes,
