@@ -3,6 +3,7 @@ package interpose
 import (
 	"context"
 	"net/netip"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -49,14 +50,23 @@ func (d *dial) firstMSS() int {
 	return detect.WeakMSS(min(normal, detect.SafeMSS))
 }
 
-// connect connects the program's own socket, as long as somebody waits for it.
+// connect connects the program's own socket, as long as somebody waits for it. A shutdown that comes before the
+// SYN does nothing, so it is repeated.
 func (d *dial) connect() error {
-	broken := make(chan struct{})
+	ended, broken := make(chan struct{}), make(chan struct{})
 	stop := context.AfterFunc(d.ctx, func() {
 		defer close(broken)
-		_ = unix.Shutdown(d.program, unix.SHUT_RDWR)
+		for {
+			_ = unix.Shutdown(d.program, unix.SHUT_RDWR)
+			select {
+			case <-ended:
+				return
+			case <-time.After(time.Millisecond):
+			}
+		}
 	})
 	err := connect(d.program, d.remote, d.s.family)
+	close(ended)
 	if !stop() {
 		<-broken
 	}

@@ -103,6 +103,35 @@ func testSuspendConnecting(t *testing.T, program string, apart bool) {
 	c.success()
 }
 
+// TestConnectBrokenOffBefore breaks a dial off just before it begins to connect.
+func TestConnectBrokenOffBefore(t *testing.T) {
+	var quiet hold
+	quiet.family = unix.AF_INET
+	if err := quiet.listen(netip.MustParseAddr("127.0.0.1")); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(quiet.listener)
+	defer unix.Close(quiet.filler)
+	fd, err := streamSocket(unix.AF_INET, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	d := &dial{s: newSocket(0, unix.AF_INET, quiet.addr), program: fd, remote: quiet.addr, ctx: ctx}
+	done := make(chan error, 1)
+	go func() { done <- d.connect() }()
+	select {
+	case err := <-done:
+		if err == nil {
+			t.Error("connected to somebody who does not answer")
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("the connect goes on")
+	}
+}
+
 // serveHeld serves on the listener of a hold, which empties its queue.
 func serveHeld(t *testing.T, fd int) {
 	f := os.NewFile(uintptr(fd), "listener")
