@@ -16,7 +16,7 @@ func copied(t *testing.T) (l *lab.Lab, tr *harness.Transfer, image string) {
 	harness.SkipUnlessPlain(t, harness.Rock)
 	l = lab.New(t)
 	tr = harness.TransferSpec{Server: l.B, Client: l.A, ServerSide: harness.Rock, ClientSide: harness.Rock,
-		Bytes: transferBytes / 2, Rate: transferRate / 6, ClientName: "job"}.Start(t)
+		Bytes: transferBytes / 2, Rate: transferRate / 24, ClientName: "job"}.Start(t)
 	tr.WaitReceived(t, transferBytes/100)
 	image = filepath.Join(harness.TempDir(t), "image")
 	harness.Checkpoint(t, l.A, "job", image, "-R").Output(t)

@@ -28,7 +28,7 @@ func TestTransferManyCuts(t *testing.T) {
 		l := lab.New(t, lab.OnePath)
 		tr := harness.TransferSpec{
 			Server: l.B, Client: l.A, ServerSide: s, ClientSide: s,
-			Bytes: transferBytes, Rate: transferRate / 6, // slow: every cut must find it under way
+			Bytes: transferBytes, Rate: transferRate / 18, // slow: every cut must find it under way, on a busy machine too
 		}.Start(t)
 		if s == harness.Plain {
 			tr.WaitReceived(t, transferBytes/20)
