@@ -1,8 +1,10 @@
 package tests
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -11,6 +13,8 @@ import (
 
 	"rock/tests/harness"
 	"rock/tests/lab"
+
+	"golang.org/x/sys/unix"
 )
 
 // Whatever a program does with sockets comes out as it would without rock.
@@ -43,6 +47,9 @@ func TestUnknownDeeds(t *testing.T) {
 // and talks as it does without rock.
 func TestUnknown32Bit(t *testing.T) {
 	t.Parallel()
+	if err := exec.Command(harness.Program(t, "talk386")).Run(); errors.Is(err, unix.ENOEXEC) {
+		t.Skip("this kernel runs no 32-bit programs (ia32_emulation is off), so there is nothing to show")
+	}
 	l := lab.New(t)
 	port := 7710
 	everyMix(t, func(t *testing.T, client, server harness.Side) {
