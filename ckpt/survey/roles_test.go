@@ -249,7 +249,7 @@ var roles = map[string]func(){
 			if pid == 0 {
 				unix.RawSyscall(unix.SYS_CLOSE, readyFD, 0, 0)
 				for {
-					unix.RawSyscall(unix.SYS_PAUSE, 0, 0, 0)
+					unix.RawSyscall6(unix.SYS_PPOLL, 0, 0, 0, 0, 0, 0) // for ever: arm64 has no pause(2)
 				}
 			}
 		}()
