@@ -53,7 +53,7 @@ func (r *restorer) Close() error { return r.image.Close() }
 // Identity is what the image says of the group.
 func (r *restorer) Identity() supervise.Identity {
 	g := r.image.Manifest().Group
-	return supervise.Identity{ID: g.ID, Name: g.Name, Command: g.Command, Started: g.Started, Port: r.state.Port}
+	return supervise.Identity{ID: g.ID, Name: g.Name, Command: g.Command, Port: r.state.Port}
 }
 
 // restore is one restore under way.

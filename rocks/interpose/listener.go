@@ -64,17 +64,10 @@ func newListener(ip *Interposer, public, family, backlog int) (l *listener, priv
 		unix.Close(private)
 		return nil, -1, &listenError{err}
 	}
-	l = &listener{
-		ip: ip, family: family,
-		publicAddr: localAddr(public), private: localAddr(private),
-		backlog: backlog,
-		line:    make(chan *delivery, room(-1)),
-		pauses:  make(chan chan struct{}),
-		room:    make(chan struct{}, room(backlog)),
-		waiting: map[netip.AddrPort]*delivery{},
-	}
-	if l.publicCookie, err = cookie(public); err == nil {
-		l.privateCookie, err = cookie(private)
+	publicCookie, err := cookie(public)
+	var privateCookie uint64
+	if err == nil {
+		privateCookie, err = cookie(private)
 	}
 	if err == nil {
 		err = errors.Join(setNonblocking(private, wasNonblocking), setNonblocking(public, true))
@@ -83,13 +76,25 @@ func newListener(ip *Interposer, public, family, backlog int) (l *listener, priv
 		unix.Close(private)
 		return nil, -1, fmt.Errorf("prepare listener: %w", err)
 	}
-	l.ctx, l.cancel = context.WithCancel(ip.ctx)
-	l.held = ip.heldOn(l.publicAddr.Port())
-	l.public = newPublic(public)
+	l = ip.listenerOn(public, family, backlog)
+	l.publicCookie, l.private, l.privateCookie = publicCookie, localAddr(private), privateCookie
 	return l, private, nil
 }
 
-func newPublic(fd int) *os.File { return os.NewFile(uintptr(fd), "public listener") }
+// listenerOn takes over public, a socket that listens. The caller adds what identifies the sockets.
+func (ip *Interposer) listenerOn(public, family, backlog int) *listener {
+	l := &listener{
+		ip: ip, family: family, publicAddr: localAddr(public), backlog: backlog,
+		public:  os.NewFile(uintptr(public), "public listener"),
+		line:    make(chan *delivery, room(-1)),
+		pauses:  make(chan chan struct{}),
+		room:    make(chan struct{}, room(backlog)),
+		waiting: map[netip.AddrPort]*delivery{},
+	}
+	l.ctx, l.cancel = context.WithCancel(ip.ctx)
+	l.held = ip.heldOn(l.publicAddr.Port())
+	return l
+}
 
 // listenError is the program's own error from listen(2).
 type listenError struct{ error }

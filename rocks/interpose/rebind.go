@@ -1,7 +1,6 @@
 package interpose
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -15,27 +14,21 @@ func (ip *Interposer) adoptListener(st *ListenerState) (*listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &listener{
-		ip: ip, family: st.Family, publicAddr: st.Address, backlog: st.Backlog,
-		line:    make(chan *delivery, room(-1)),
-		pauses:  make(chan chan struct{}),
-		room:    make(chan struct{}, room(st.Backlog)),
-		waiting: map[netip.AddrPort]*delivery{},
-	}
-	l.publicCookie, err = cookie(public)
+	publicCookie, err := cookie(public)
+	var private netip.AddrPort
+	var privateCookie uint64
 	if err == nil {
 		err = ip.onSocket(st.Place, func(fd int, ck uint64) {
 			setOptions(fd, st.Options)
-			l.private, l.privateCookie = localAddr(fd), ck
+			private, privateCookie = localAddr(fd), ck
 		})
 	}
 	if err != nil {
 		unix.Close(public)
 		return nil, err
 	}
-	l.ctx, l.cancel = context.WithCancel(ip.ctx)
-	l.held = ip.heldOn(l.publicAddr.Port())
-	l.public = newPublic(public)
+	l := ip.listenerOn(public, st.Family, st.Backlog)
+	l.publicCookie, l.private, l.privateCookie = publicCookie, private, privateCookie
 	ip.sockets.putListener(l)
 	return l, nil
 }

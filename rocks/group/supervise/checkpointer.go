@@ -67,7 +67,6 @@ type Restorer interface {
 type Identity struct {
 	ID, Name string
 	Command  []string
-	Started  time.Time
 	Port     uint16 // where its supervisor listened for peers that resume; 0: not known
 }
 
