@@ -3,11 +3,13 @@ package criu
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -24,6 +26,20 @@ const envProgram = "ROCK_TEST_PROGRAM"
 // programs make something, in a directory if need be, and return what they hold.
 var programs = map[string]func(dir string) (any, error){
 	"nothing": func(string) (any, error) { return nil, nil },
+	"follower": func(dir string) (any, error) {
+		cmd := exec.Command("/proc/self/exe", dir)
+		cmd.Env = append(os.Environ(), envProgram+"=nothing")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			return nil, err
+		}
+		if err := cmd.Start(); err != nil {
+			return nil, err
+		}
+		_, err = io.ReadAll(out) // until it has made what it makes
+		return cmd.Process.Pid, err
+	},
 	"lock": func(dir string) (any, error) {
 		f, err := os.Create(filepath.Join(dir, "file"))
 		if err != nil {
@@ -202,8 +218,13 @@ func TestWhatCannotBeDumped(t *testing.T) {
 func TestNotALeader(t *testing.T) {
 	tool := need(t)
 	dir := images(t)
-	pid, _ := program(t, "nothing", dir.Name(), &syscall.SysProcAttr{Setpgid: true})
-	_, err := tool.Dump(t.Context(), dumpOptions(dir, pid), nil)
+	// Its leader is in the same pid namespace, which is not said of the test's own.
+	_, said := program(t, "follower", dir.Name(), leader)
+	pid, err := strconv.Atoi(said)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = tool.Dump(t.Context(), dumpOptions(dir, pid), nil)
 	check(t, err, "", fmt.Sprintf("process %d is not a session leader", pid))
 }
 
