@@ -45,6 +45,9 @@ func (e *Endpoint) accept(ctx context.Context, nc net.Conn, r io.Reader) (*Conn,
 func (e *Endpoint) acceptResume(x *exchange, m *wire.Resume, raw []byte) error {
 	x.heard(raw)
 	key := rockKey{m.ID, m.Role.Peer()}
+	if f := e.forwarded(key); f != nil {
+		return f.refuse(x, key)
+	}
 	c, grave := e.find(key)
 	switch {
 	case c != nil:

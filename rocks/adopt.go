@@ -38,6 +38,7 @@ func (c *Conn) adoptLocked(nc net.Conn, o offer) error {
 	c.peerEpoch, c.peerIncarnation = o.epoch, o.incarnation
 	c.observed = addrPort(nc.RemoteAddr()).Addr()
 	c.setPeersLocked(o.addrs)
+	c.hints, c.hops = nil, 0
 	c.granted, c.credit = max(c.granted, o.granted), o.credit
 	if c.reset == wire.ResetDone {
 		c.ackedLocked(o.received)
@@ -60,23 +61,23 @@ func (c *Conn) adoptLocked(nc net.Conn, o offer) error {
 // setPeersLocked takes note of where the peer says that it can be dialled.
 func (c *Conn) setPeersLocked(a wire.Addresses) {
 	c.peerPort, c.peers = a.Port, nil
-	if a.Port == 0 {
-		return
-	}
-	for _, ip := range a.Addrs {
-		c.peers = append(c.peers, netip.AddrPortFrom(ip, a.Port))
+	if a.Port != 0 {
+		c.peers = places(a)
 	}
 }
 
-// candidatesLocked returns where to look for the peer, best first and without repetition: the address
-// that the rock was first connected to, which firewalls let pass; where the peer's last link
-// came from; what the peer says. Only a client can use the first: at a server it is its own.
+// candidatesLocked returns where to look for the peer, best first and without repetition: where it has gone since the
+// last link; the address that the rock was first connected to, which firewalls let pass; where the peer's last link
+// came from; what the peer says. Only a client can use the second: at a server it is its own.
 func (c *Conn) candidatesLocked() []netip.AddrPort {
 	var list []netip.AddrPort
 	add := func(a netip.AddrPort) {
-		if a.IsValid() && a.Port() != 0 && !a.Addr().IsUnspecified() && !slices.Contains(list, a) {
+		if dialable(a) && !slices.Contains(list, a) {
 			list = append(list, a)
 		}
+	}
+	for _, a := range c.hints {
+		add(a)
 	}
 	if c.role == wire.RoleClient {
 		add(c.dialed)

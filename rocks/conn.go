@@ -61,6 +61,8 @@ type Conn struct {
 	ended           chan struct{}    // closed when the link before this one is out of the way
 	observed        netip.Addr       // where the peer's last link came from or went to
 	peers           []netip.AddrPort // where the peer says it can be dialled
+	hints           []netip.AddrPort // where it may be since the last link, newest first
+	hops            int              // how often it was followed at once since then
 	peerPort        uint16           // its resume port; 0: unknown
 
 	// Sending. The FIN counts as one byte in what is acknowledged.

@@ -15,6 +15,7 @@
 // An [Endpoint] owns the rocks of a program, listens for peers that come back, and follows the network. A
 // [Conn] is a net.Conn; what a program sees of a failure is that it lasts longer. [Conn.Export] turns a
 // rock into a [State] and [Endpoint.Resume] goes on with it, in another process or on another host.
+// [Endpoint.Forward] stays behind and tells peers where.
 // What is missing here is detection for a program that does not know of rocks, see packages detect
 // and interpose; their way in is [Endpoint.DialOn] and [Endpoint.Accept].
 //

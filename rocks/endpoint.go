@@ -42,6 +42,7 @@ type Endpoint struct {
 	mu        sync.Mutex // below Conn.mu
 	rocks     map[rockKey]*Conn
 	graves    graveyard
+	forwards  map[rockKey]*forward // what has gone elsewhere
 	listeners map[*Listener]struct{}
 	own       wire.Addresses
 	closed    bool
@@ -57,7 +58,7 @@ func NewEndpoint(cfg Config) (*Endpoint, error) {
 	e := &Endpoint{
 		cfg: cfg, log: cfg.Logger, instance: wire.NewInstance(), start: time.Now(),
 		slots: make(chan struct{}, maxHandshakes), attempts: make(chan struct{}, maxDials),
-		rocks: make(map[rockKey]*Conn), listeners: make(map[*Listener]struct{}),
+		rocks: make(map[rockKey]*Conn), forwards: make(map[rockKey]*forward), listeners: make(map[*Listener]struct{}),
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	if err := e.listenForResumes(); err != nil {

@@ -142,8 +142,10 @@ func (r *refusal) Unwrap() error { return &RefusedError{Reason: r.Reason, Versio
 
 // refuse says why there will be no link, with a MAC if x has keys, and closes the connection. It waits
 // a moment for the other end to have read it: closing with unread input would destroy it.
-func (x *exchange) refuse(reason wire.Reason) {
-	m := &wire.Refuse{Reason: reason, Versions: wire.Supported()}
+func (x *exchange) refuse(reason wire.Reason) { x.sayRefuse(&wire.Refuse{Reason: reason}) }
+
+func (x *exchange) sayRefuse(m *wire.Refuse) {
+	m.Versions = wire.Supported()
 	if x.keys != nil {
 		_ = x.sendSealed(auth.LabelRefuse, m)
 	} else {

@@ -79,6 +79,7 @@ func (c *Conn) Unseal() {
 	if c.epoch <= math.MaxUint32-sealEpochs {
 		c.epoch += sealEpochs
 	}
+	c.e.returned(c.key())
 	c.unsealLocked()
 }
 
@@ -147,6 +148,7 @@ func (e *Endpoint) Resume(ctx context.Context, st *State) (*Conn, error) {
 	if err := e.register(c); err != nil {
 		return nil, fmt.Errorf("resume: %w", err)
 	}
+	e.returned(c.key())
 	e.log.Info("rock taken over", "state", st)
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -15,6 +15,7 @@ var (
 	errLinkEOF  = errors.New("link was closed by the other end or on the way")
 	errReplaced = errors.New("link was replaced")
 	errMoved    = errors.New("peer has moved")
+	errMovedOn  = errors.New("rock has moved from here")
 	errLocal    = errors.New("local address or interface of the link is gone")
 )
 

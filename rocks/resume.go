@@ -206,7 +206,7 @@ func (c *Conn) refused(x *exchange, err error) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.phase == closed && r.Reason != wire.ReasonBusy {
+	if c.phase == closed && r.Reason != wire.ReasonBusy && r.Reason != wire.ReasonMoved {
 		c.redial.stopLocked() // the peer knows
 	}
 	atEnd := c.finSent && c.finReceived || c.reset != wire.ResetDone || c.wasReset
@@ -226,8 +226,9 @@ func (c *Conn) refused(x *exchange, err error) error {
 		// The birth was never completed at the peer, so there is nothing to lose.
 		c.failLocked(&ResetError{Cause: ErrUnknownRock})
 	case r.proven && r.Reason == wire.ReasonMoved:
-		c.setPeersLocked(r.Addresses)
-		c.redial.now()
+		if x.claim == (claim{c.epoch, c.generation}) {
+			c.followLocked(r.Addresses)
+		}
 	}
 	return fmt.Errorf("resume: %w", r.Unwrap())
 }
