@@ -39,7 +39,7 @@ func (h *Host) Capture(path int, filter string) *Capture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.cmd.Start(); err != nil {
+	if err := c.host.Start(c.cmd); err != nil {
 		t.Fatalf("%s: start tcpdump: %v", h.Name, err)
 	}
 	lines := bufio.NewScanner(stderr)

@@ -17,11 +17,17 @@ type Host struct {
 
 	lab     *Lab
 	changed [3]int // by path: how often its address was changed
+	init    string // of a host apart: the process id of its process 1
 }
 
-// Command returns a command that will run on the host when started. Its process
-// id is that of the program itself. ROCK_RUNTIME_DIR is not set: see Dir.
+// Command returns a command that will run on the host when started. ROCK_RUNTIME_DIR is
+// not set: see Dir. The process id is that of the program itself, but on a host apart only
+// if Start starts it: else it is its parent's, who ends as the program does and to whom a
+// signal is no use.
 func (h *Host) Command(argv ...string) *exec.Cmd {
+	if h.init != "" {
+		return h.commandApart(argv)
+	}
 	return exec.Command("nsenter", append([]string{"--net=/run/netns/" + h.namespace(), "--"}, argv...)...)
 }
 

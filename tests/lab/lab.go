@@ -32,6 +32,7 @@ type Option int
 const (
 	NAT     Option = iota + 1 // host N translates the addresses of A
 	OnePath                   // A's cable on path 2 is pulled from the beginning
+	Apart                     // A, B and C have processes, mounts and names of their own
 )
 
 // New makes a lab and has it removed, with all its processes, when t ends.
@@ -41,8 +42,11 @@ func New(t testing.TB, options ...Option) *Lab {
 	l := &Lab{t: t}
 	args := []string{"up", "--owner", strconv.Itoa(os.Getpid())}
 	for _, o := range options {
-		if o == NAT {
+		switch o {
+		case NAT:
 			args = append(args, "--nat")
+		case Apart:
+			args = append(args, "--apart")
 		}
 	}
 	l.Name = strings.TrimSpace(run(t, args...))
@@ -56,6 +60,10 @@ func New(t testing.TB, options ...Option) *Lab {
 			l.N = host("N")
 		case OnePath:
 			l.A.Unplug(2)
+		case Apart:
+			for _, h := range []*Host{l.A, l.B, l.C} {
+				h.setApart()
+			}
 		}
 	}
 	return l
