@@ -10,12 +10,19 @@ import (
 	"sync"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"rock/tests/lab"
 )
 
 // Main is for TestMain: it clears what killed test processes have left behind,
 // runs the tests and removes what they shared.
 func Main(m *testing.M) int {
+	// What this process has inherited is not for the programs of the tests, which may not be fit for a checkpoint with it.
+	if err := unix.CloseRange(3, ^uint(0)>>1, unix.CLOSE_RANGE_CLOEXEC); err != nil {
+		fmt.Fprintln(os.Stderr, "tests: keep descriptors to this process:", err)
+		return 1
+	}
 	if err := lab.Collect(); err != nil && os.Getuid() == 0 {
 		fmt.Fprintln(os.Stderr, "tests: remove old labs:", err)
 	}
@@ -43,6 +50,8 @@ var programs = []struct{ name, source, arch string }{
 	{name: "rock", source: "./cmd/rock"},
 	{name: "rockctl", source: "./cmd/rockctl"},
 	{name: "stream", source: "./tests/programs/stream"},
+	{name: "ring", source: "./tests/programs/ring"},
+	{name: "door", source: "./tests/programs/door"},
 	{name: "talk", source: "./tests/programs/talk"},
 	{name: "talk386", source: "./tests/programs/talk", arch: "386"},
 }

@@ -35,6 +35,9 @@ type Spec struct {
 	Files []*os.File // descriptors 3 and up
 	Attr  *syscall.SysProcAttr
 	Tty   *os.File // standard input, output and error, instead of pipes
+	// Its standard output and error are files, not pipes, so that they go with it to other hosts.
+	// There is nothing on its standard input.
+	Travels bool
 
 	private  [2]string // a directory to be seen at another path, by this program only
 	before   []string  // goes before all else
@@ -53,6 +56,7 @@ type Proc struct {
 	done   chan struct{} // closed when it has ended
 	err    error         // of Wait, once done
 	began  time.Time
+	moved  bool // to another host: its command has ended
 }
 
 // Result is what is left of an ended program.
@@ -105,7 +109,11 @@ func (s Spec) Start(t testing.TB) *Proc {
 		p.log = newLog(runtime)
 		s.Argv = append(slices.Clone(s.Argv), "--log", p.log)
 	}
-	p.cmd = s.Host.Command(s.argv(t, p.log)...)
+	argv := s.argv(t, p.log)
+	if s.Travels {
+		argv = append(p.files(t), argv...)
+	}
+	p.cmd = s.Host.Command(argv...)
 	p.cmd.Dir = s.Dir
 	p.cmd.Env = append(os.Environ(), "ROCK_RUNTIME_DIR="+runtime, "LC_ALL=C")
 	if s.Name != "" || s.restores {
@@ -118,7 +126,7 @@ func (s Spec) Start(t testing.TB) *Proc {
 	p.cmd.WaitDelay = 5 * time.Second
 	p.connect(t)
 	p.began = time.Now()
-	if err := p.cmd.Start(); err != nil {
+	if err := s.Host.Start(p.cmd); err != nil {
 		t.Fatalf("%s: start %q: %v", s.Host.Name, s.Argv, err)
 	}
 	go func() {
@@ -129,10 +137,22 @@ func (s Spec) Start(t testing.TB) *Proc {
 	return p
 }
 
+// files goes before a command line to make standard output and error files that are collected. They are opened on the host, as
+// nothing can be saved there that was opened elsewhere.
+func (p *Proc) files(t testing.TB) []string {
+	dir := TempDir(t)
+	p.stdout.collect(t, filepath.Join(dir, "stdout"))
+	p.stderr.collect(t, filepath.Join(dir, "stderr"))
+	return []string{"sh", "-c", `exec </dev/null >>"$0/stdout" 2>>"$0/stderr" && exec "$@"`, dir}
+}
+
 func (p *Proc) connect(t testing.TB) {
 	if tty := p.spec.Tty; tty != nil {
 		p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = tty, tty, tty
 		return
+	}
+	if p.spec.Travels {
+		return // it has files instead
 	}
 	p.cmd.Stdout, p.cmd.Stderr = p.stdout, p.stderr
 	if p.cmd.Stdin = p.spec.Stdin; p.spec.Stdin == nil {
@@ -204,6 +224,9 @@ func (p *Proc) Writes() <-chan struct{} {
 	close(written)
 	return written
 }
+
+// Host is where the program runs.
+func (p *Proc) Host() *lab.Host { return p.spec.Host }
 
 // Pid is the process id of the program, or of the front process of its rock.
 func (p *Proc) Pid() int { return p.cmd.Process.Pid }

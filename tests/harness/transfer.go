@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"testing"
@@ -23,6 +25,8 @@ type TransferSpec struct {
 	Idle  bool          // nothing, until Finish
 	// As much as the Rate allows, until Finish; not in Python or C.
 	Endless bool
+	// The ends that have names can move to other hosts, and the Tick, Idle and Endless have no need of standard input.
+	Travels bool
 	// Which ends are stream.py (asyncio) or job (C, several processes) instead of the static Go program.
 	PythonServer, PythonClient bool
 	JobServer, JobClient       bool
@@ -41,6 +45,7 @@ type TransferSpec struct {
 type Transfer struct {
 	Server, Client *Proc
 	spec           TransferSpec
+	until          string // a file that ends it when it is there, empty if the end of standard input does
 }
 
 // Event is a line of a stream program's output.
@@ -69,15 +74,20 @@ func (s TransferSpec) Start(t testing.TB) *Transfer {
 		s.Listen = ":" + strconv.Itoa(int(s.At.Port()))
 	}
 	tr := &Transfer{spec: s}
-	tr.Server = s.end(t, Spec{Host: s.Server, Side: s.ServerSide, Name: s.ServerName}, s.PythonServer, s.JobServer, "-listen", s.Listen)
+	if s.Travels && (s.Tick > 0 || s.Idle || s.Endless) {
+		tr.until = filepath.Join(TempDir(t), "end")
+	}
+	server := Spec{Host: s.Server, Side: s.ServerSide, Name: s.ServerName}
+	tr.Server = tr.start(t, server, s.PythonServer, s.JobServer, "-listen", s.Listen)
 	tr.Server.WaitOutput(t, `"listening"`)
 	client := Spec{Host: s.Client, Side: s.ClientSide, Name: s.ClientName, Env: s.ClientEnv, Argv: s.ClientPrefix, before: s.RockPrefix}
-	tr.Client = s.end(t, client, s.PythonClient, s.JobClient, "-dial", s.At.String())
+	tr.Client = tr.start(t, client, s.PythonClient, s.JobClient, "-dial", s.At.String())
 	return tr
 }
 
-// end starts one end, of which all is said but the program.
-func (s TransferSpec) end(t testing.TB, spec Spec, python, job bool, argv ...string) *Proc {
+// start starts one end, of which all is said but the program.
+func (tr *Transfer) start(t testing.TB, spec Spec, python, job bool, argv ...string) *Proc {
+	s := &tr.spec
 	program := []string{Program(t, "stream")}
 	switch {
 	case python:
@@ -96,6 +106,10 @@ func (s TransferSpec) end(t testing.TB, spec Spec, python, job bool, argv ...str
 	default:
 		argv = append(argv, "-bytes", strconv.FormatInt(s.Bytes, 10), "-rate", strconv.FormatInt(s.Rate, 10))
 	}
+	if tr.until != "" {
+		argv = append(argv, "-until", tr.until)
+	}
+	spec.Travels = s.Travels && spec.Name != ""
 	spec.Argv, spec.User = append(slices.Clone(spec.Argv), argv...), s.User
 	return spec.Start(t)
 }
@@ -155,7 +169,12 @@ func (tr *Transfer) Dies(silence time.Duration) bool {
 // and that each received exactly what the other sent.
 func (tr *Transfer) Finish(t testing.TB) {
 	t.Helper()
-	if tr.spec.Tick > 0 || tr.spec.Idle || tr.spec.Endless {
+	switch {
+	case tr.until != "":
+		if err := os.WriteFile(tr.until, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	case tr.spec.Tick > 0 || tr.spec.Idle || tr.spec.Endless:
 		tr.Client.Stdin.Close()
 		tr.Server.Stdin.Close()
 	}
@@ -171,10 +190,22 @@ func (tr *Transfer) Finish(t testing.TB) {
 // result is the last event of an end that has ended well.
 func (tr *Transfer) result(t testing.TB, p *Proc) Event {
 	t.Helper()
-	res := p.WaitFor(t, 2*Patience)
-	events := tr.Events(p)
-	if len(events) == 0 || events[len(events)-1].Event != "end" || res.Code != 0 {
-		t.Fatalf("%s on side %s: exit status %d\n%s", p.spec.Host.Name, p.spec.Side, res.Code, res.Stderr)
+	last := func() (e Event) {
+		if all := tr.Events(p); len(all) > 0 {
+			e = all[len(all)-1]
+		}
+		return e
 	}
-	return events[len(events)-1]
+	code := 0
+	if p.spec.Travels {
+		// Its command may have ended on another host.
+		UntilWithin(t, 2*Patience, "the end of "+p.spec.Name, func() bool { return last().Event == "end" })
+	} else {
+		code = p.WaitFor(t, 2*Patience).Code
+	}
+	e := last()
+	if e.Event != "end" || e.Error != "" || code != 0 {
+		t.Fatalf("%s on side %s: exit status %d: %+v\n%s", p.spec.Host.Name, p.spec.Side, code, e, p.stderr.tail(1500))
+	}
+	return e
 }

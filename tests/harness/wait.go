@@ -17,6 +17,10 @@ func (p *Proc) WaitOutput(t testing.TB, expression string) []string {
 	t.Helper()
 	re := regexp.MustCompile(expression)
 	deadline := time.After(Patience)
+	ended := p.done
+	if p.spec.Travels {
+		ended = nil // whoever has it now may write on
+	}
 	for {
 		out, moreOut := p.stdout.snapshot()
 		errs, moreErr := p.stderr.snapshot()
@@ -32,7 +36,7 @@ func (p *Proc) WaitOutput(t testing.TB, expression string) []string {
 		select {
 		case <-moreOut:
 		case <-moreErr:
-		case <-p.done:
+		case <-ended:
 			// What it wrote last may have come after the snapshot.
 			out, _ := p.stdout.snapshot()
 			errs, _ := p.stderr.snapshot()

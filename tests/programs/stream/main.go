@@ -2,11 +2,12 @@
 // on standard output, as one JSON object per line, what became of it. It is a
 // program for the tests: it knows nothing of rocks.
 //
-//	stream -listen ADDR | -dial ADDR [-bytes N] [-rate BYTES/S] [-tick D] [-idle] [-endless]
+//	stream -listen ADDR | -dial ADDR [-bytes N] [-rate BYTES/S] [-tick D] [-idle] [-endless] [-until FILE]
 //
 // Both ends send N bytes in numbered, checksummed blocks, then end their side and
 // read the other's to its end. With -tick they send a small block every D until
-// standard input ends instead; with -idle they send nothing until then, with -endless as many blocks as go.
+// standard input ends instead; with -idle they send nothing until then, with -endless as many blocks as go. With -until
+// it is not standard input that ends it, but FILE, once there is one.
 // The exit status is 0 if every block arrived, in order and whole.
 package main
 
@@ -28,6 +29,7 @@ type options struct {
 	tick         time.Duration
 	idle         bool
 	endless      bool
+	until        string
 }
 
 func main() {
@@ -40,6 +42,7 @@ func main() {
 	flag.DurationVar(&o.tick, "tick", 0, "send a small block this often, until standard input ends")
 	flag.BoolVar(&o.idle, "idle", false, "send nothing until standard input ends")
 	flag.BoolVar(&o.endless, "endless", false, "send until standard input ends")
+	flag.StringVar(&o.until, "until", "", "wait for a `file` instead of the end of standard input")
 	flag.Parse()
 	r := newReport(os.Stdout)
 	err := run(o, r)
@@ -61,8 +64,17 @@ func run(o options, r *report) error {
 	stop := make(chan struct{})
 	if o.tick > 0 || o.idle || o.endless {
 		go func() {
-			io.Copy(io.Discard, os.Stdin)
-			close(stop)
+			defer close(stop)
+			if o.until == "" {
+				io.Copy(io.Discard, os.Stdin)
+				return
+			}
+			for {
+				if _, err := os.Stat(o.until); err == nil {
+					return
+				}
+				time.Sleep(50 * time.Millisecond)
+			}
 		}()
 	}
 	sent := make(chan error, 1)
