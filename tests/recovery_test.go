@@ -26,6 +26,7 @@ type conn struct {
 	ID    string
 	State string
 	Since time.Time
+	Error string
 }
 
 // conns asks rockctl on a host, as root, for its rocks.

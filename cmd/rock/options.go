@@ -64,7 +64,7 @@ func newCommand(run func(options) error) *cobra.Command {
 	f.StringVar(&o.imagesDir, "images-dir", ".", "`DIR` for those images")
 	f.IntVar(&o.keep, "keep", 3, "keep the newest `N` of them")
 	_ = cmd.MarkFlagDirname("images-dir") // fails only for a name that is not there
-	f.BoolVarP(&o.localhost, "localhost", "l", false, "reconnect to localhost (not yet)")
+	f.BoolVarP(&o.localhost, "localhost", "l", false, "when offline, look for peers on localhost too")
 	f.BoolVarP(&o.remote, "remote", "d", false, "-d [USER] ssh ...: start rockd there (not yet)")
 	f.BoolP("version", "V", false, "show the version")
 	f.BoolP("help", "h", false, "show this help")
@@ -122,16 +122,8 @@ func (o *options) check() error {
 	if len(o.command) == 0 {
 		return usage(errors.New("which command? rock command [argument ...]"))
 	}
-	for _, later := range []struct {
-		given bool
-		what  string
-	}{
-		{o.localhost, "-l: not yet there; leave it out"},
-		{o.remote, "-d: not yet there; run rock on both hosts instead"},
-	} {
-		if later.given {
-			return errors.New(later.what)
-		}
+	if o.remote {
+		return errors.New("-d: not yet there; run rock on both hosts instead")
 	}
 	if o.checkpointable && os.Geteuid() != 0 {
 		return fmt.Errorf("-k: checkpoints need root: sudo rock -k %s", strings.Join(o.command, " "))
@@ -187,7 +179,7 @@ func (o *options) periodic(warn func(string)) *stage.Periodic {
 // run runs the command. It returns only if it did not.
 func (o *options) run(stderr io.Writer) error {
 	fo := front.Options{
-		Command: o.command, Name: o.name, Timeout: o.timeout, Checkpointable: o.checkpointable, Rescue: ckpt.Rescue,
+		Command: o.command, Name: o.name, Timeout: o.timeout, Localhost: o.localhost, Checkpointable: o.checkpointable, Rescue: ckpt.Rescue,
 		Warn: func(line string) {
 			if os.Getenv("ROCK_QUIET") != "1" {
 				fmt.Fprintf(stderr, "rock: %s\n", line)

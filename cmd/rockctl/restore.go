@@ -49,7 +49,7 @@ command was killed by signal n, 137 the group was checkpointed again.`,
 	f.BoolVar(&o.extra.CutGrown, "cut-grown", false, "cut back files that the group has written on in since")
 	f.DurationVar(&o.Timeout, "timeout", 0, "give up connections after `TIME` offline (72h)")
 	f.StringVar(&o.log, "log", "", "append what rock does to `FILE`")
-	f.BoolVarP(&o.Localhost, "localhost", "l", false, "reconnect to localhost (not yet)")
+	f.BoolVarP(&o.Localhost, "localhost", "l", false, "when offline, look for peers on localhost too: for\ngroups that move to one host together")
 	return cmd
 }
 
@@ -61,9 +61,6 @@ func (o *restoring) check(uid int) error {
 			how += " -D " + shellWord(o.Dir)
 		}
 		return fmt.Errorf("restore needs root: %s", how)
-	}
-	if o.Localhost {
-		return errors.New("-l: not yet there; leave it out")
 	}
 	if o.Timeout < 0 {
 		return fmt.Errorf("--timeout %v: the time cannot be negative", o.Timeout)

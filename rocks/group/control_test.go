@@ -29,7 +29,7 @@ var goldenMessages = []struct {
 	{"refusal", &Reply{Version: 1, Error: "dance: not yet"}, func() any { return new(Reply) }},
 	{"info", &Reply{Version: 1, Info: &Info{
 		ID: "00c0ffee", Pid: 1001, Front: 1000, Supervisor: 1002, Command: []string{"sleep", "10"},
-		State: Running, Started: time.Unix(1700000000, 0),
+		State: Running, Started: time.Unix(1700000000, 0), Port: 40000,
 	}}, func() any { return new(Reply) }},
 }
 

@@ -25,6 +25,7 @@ type Info struct {
 	State      string    `msgpack:"state"`      // one of the constants above
 	Rocks      int       `msgpack:"rocks"`      // how many
 	Started    time.Time `msgpack:"started"`
+	Port       uint16    `msgpack:"port"` // where its rocks are resumed, 0 without rocks
 }
 
 // CommandLine returns the command as one line for people.

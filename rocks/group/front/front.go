@@ -17,6 +17,7 @@ type Options struct {
 	Command        []string                // name and arguments
 	Name           string                  // of the group, "" for none
 	Timeout        time.Duration           // of rocks that are suspended, 0 as configured
+	Localhost      bool                    // suspended rocks look for their peers on this host too
 	Checkpointable bool                    // the command gets a session of its own, and a terminal if it has one
 	Periodic       *stage.Periodic         // checkpoints to be made of it while it runs, nil for none
 	Log            *os.File                // for the supervisor, nil for none; Run closes it
@@ -79,7 +80,9 @@ type job struct {
 func Run(o Options) (Result, error) {
 	return run(job{
 		command: o.Command, log: o.Log, warn: o.Warn, rescue: o.Rescue,
-		plan: stage.Plan{Name: o.Name, Timeout: o.Timeout, Checkpointable: o.Checkpointable, Periodic: o.Periodic},
+		plan: stage.Plan{
+			Name: o.Name, Timeout: o.Timeout, Localhost: o.Localhost, Checkpointable: o.Checkpointable, Periodic: o.Periodic,
+		},
 	})
 }
 

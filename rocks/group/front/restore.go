@@ -11,7 +11,7 @@ import (
 // RestoreOptions say what to restore, and how.
 type RestoreOptions struct {
 	Dir       string                  // of the image, absolute
-	Localhost bool                    // reconnect to localhost
+	Localhost bool                    // suspended rocks look for their peers on this host too
 	Detach    bool                    // no front remains
 	Timeout   time.Duration           // of rocks that are suspended, 0 as configured
 	Log       *os.File                // for the supervisor, nil for none; Restore closes it
@@ -28,8 +28,8 @@ func Restore(o RestoreOptions) (Result, error) {
 	return run(job{
 		log: o.Log, warn: o.Warn, rescue: o.Rescue, progress: o.Progress,
 		plan: stage.Plan{
-			Timeout: o.Timeout, Detached: o.Detach,
-			Restore: &stage.Restore{Dir: o.Dir, Localhost: o.Localhost, Options: o.Extra},
+			Timeout: o.Timeout, Detached: o.Detach, Localhost: o.Localhost,
+			Restore: &stage.Restore{Dir: o.Dir, Options: o.Extra},
 		},
 	})
 }

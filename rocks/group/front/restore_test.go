@@ -44,8 +44,8 @@ func fakeSupervisor(fd int) {
 	}
 	plan := m.(stage.Plan)
 	_, slave, master := plan.Handles.Sort(files)
-	want := &stage.Restore{Dir: plan.Restore.Dir, Localhost: true, Options: []byte("extra")}
-	if !reflect.DeepEqual(plan.Restore, want) || slave == nil || (master != nil) != plan.Detached {
+	want := &stage.Restore{Dir: plan.Restore.Dir, Options: []byte("extra")}
+	if !plan.Localhost || !reflect.DeepEqual(plan.Restore, want) || slave == nil || (master != nil) != plan.Detached {
 		_ = c.Send(stage.Failed{Status: 125, Reason: fmt.Sprintf("wrong plan: %+v", plan)})
 		return
 	}

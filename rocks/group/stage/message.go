@@ -24,6 +24,7 @@ type Plan struct {
 	Files   []int         // descriptors above 2 that the user gave, for the command only
 
 	Periodic       *Periodic // checkpoints to be made while the command runs, nil for none
+	Localhost      bool      // its suspended rocks reconnect to localhost
 	Checkpointable bool      // the command leads a session of its own, and can be checkpointed
 	Restore        *Restore  // what to restore instead of starting a command, nil for a command
 	Terminal       []int     // which of the descriptors 0 to 2 are the slave of a terminal made for the command
@@ -43,9 +44,8 @@ type Periodic struct {
 
 // Restore says what to restore. Such a group is checkpointable again.
 type Restore struct {
-	Dir       string // of the image, absolute
-	Localhost bool   // reconnect to localhost
-	Options   []byte // more, for whom it concerns; front and stage do not look into it
+	Dir     string // of the image, absolute
+	Options []byte // more, for whom it concerns; front and stage do not look into it
 }
 
 // PlanHandles says which descriptors come with a Plan, in this order: the log file; the slave of a

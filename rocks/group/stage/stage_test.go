@@ -67,7 +67,7 @@ func TestChannel(t *testing.T) {
 	defer b.Close()
 	for _, m := range []Message{
 		Plan{Name: "web", Timeout: time.Hour, Front: 2, Parent: 1, Group: 2, Mask: 1, Ignored: 1 << 63, Files: []int{3, 9}},
-		Plan{Restore: &Restore{Dir: "/image", Localhost: true, Options: []byte{0, 255}}, Terminal: []int{0, 2}, Detached: true,
+		Plan{Localhost: true, Restore: &Restore{Dir: "/image", Options: []byte{0, 255}}, Terminal: []int{0, 2}, Detached: true,
 			Handles: PlanHandles{Slave: true, Master: true}},
 		Started{Pid: 5, Joined: 6, Group: "00c0ffee", Warning: []string{"w"}, Handles: Handles{Listener: true}},
 		Progress{"verify", 3, 1 << 40}, Failed{127, "no"}, Stopped{19}, Continued{}, Exited{0x80}, Checkpointed{"/image"},

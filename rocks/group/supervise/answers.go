@@ -38,7 +38,16 @@ func (s *supervisor) Info() group.Info {
 	return group.Info{
 		ID: s.registration.ID, Name: s.plan.Name, Pid: s.pid, Front: s.plan.Front, Supervisor: os.Getpid(),
 		Command: s.command, State: s.state.get(), Rocks: len(s.Rocks()), Started: s.started,
+		Port: s.port(),
 	}
+}
+
+// port is where peers resume the group's rocks; 0 if it has none.
+func (s *supervisor) port() uint16 {
+	if w, ok := s.interposition.(*withRocks); ok {
+		return w.endpoint.ResumeAddr().Port()
+	}
+	return 0
 }
 
 // Rocks describes the rocks for the control socket.

@@ -81,6 +81,7 @@ func (s *supervisor) run() int {
 		s.close(context.Background())
 		return failed.Status
 	}
+	defer s.locate()()
 	s.release()
 	ctx, cancel := context.WithCancel(context.Background())
 	var periodic sync.WaitGroup
