@@ -141,7 +141,7 @@ func TestEveryBitFlipped(t *testing.T) {
 			if !length {
 				continue
 			}
-			_, err = receiver(append(b, more...)).Receive()
+			_, err = New(io.MultiReader(bytes.NewReader(b), bytes.NewReader(more)), nil).Receive()
 			if !errors.As(err, &frameError) {
 				t.Errorf("frame %d, bit %d, with more behind it: %v", i, bit, err)
 			}

@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// Frame is a message or, if Chunk is not nil, a part of a file.
+// Frame is a message or, if Chunk is not nil, a part of a file. A message is its receiver's, for as long as it likes.
 type Frame struct {
 	Kind  uint8 // KindChunk, or as in Send
 	Chunk *Chunk
