@@ -2,7 +2,9 @@ package tests
 
 import (
 	"encoding/json"
+	"os"
 	"path/filepath"
+	"regexp"
 	"testing"
 
 	"rock/tests/harness"
@@ -86,7 +88,9 @@ func TestLocalhostUnplugged(t *testing.T) {
 	t.Parallel()
 	harness.SkipUnlessPlain(t, harness.Rock)
 	l := lab.New(t)
-	tr := harness.TransferSpec{Server: l.A, Client: l.A, ServerSide: harness.Rock, ClientPrefix: []string{harness.Program(t, "rock"), "-l"},
+	log := filepath.Join(harness.TempDir(t), "log")
+	tr := harness.TransferSpec{Server: l.A, Client: l.A, ServerSide: harness.Rock,
+		ClientPrefix: []string{harness.Program(t, "rock"), "-l", "--log", log},
 		Bytes: transferBytes / 4, Rate: transferRate / 8}.Start(t)
 	tr.WaitReceived(t, transferBytes/20)
 	for path := range lab.Paths {
@@ -94,4 +98,8 @@ func TestLocalhostUnplugged(t *testing.T) {
 	}
 	tr.Flows(t)
 	tr.Finish(t)
+	// Without -l the old addresses are tried in the end, which the host still has.
+	if b, err := os.ReadFile(log); err != nil || !regexp.MustCompile(`rock established.*remote=127\.0\.0\.1:`).Match(b) {
+		t.Errorf("no link was made over loopback, error %v:\n%s", err, b)
+	}
 }
