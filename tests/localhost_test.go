@@ -91,7 +91,7 @@ func TestLocalhostUnplugged(t *testing.T) {
 	log := filepath.Join(harness.TempDir(t), "log")
 	tr := harness.TransferSpec{Server: l.A, Client: l.A, ServerSide: harness.Rock,
 		ClientPrefix: []string{harness.Program(t, "rock"), "-l", "--log", log},
-		Bytes: transferBytes / 4, Rate: transferRate / 8}.Start(t)
+		Bytes:        transferBytes / 4, Rate: transferRate / 8}.Start(t)
 	tr.WaitReceived(t, transferBytes/20)
 	for path := range lab.Paths {
 		l.A.Unplug(path + 1)
