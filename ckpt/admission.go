@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -28,6 +29,9 @@ type RestoreOptions struct {
 	ResetRefused bool `json:"reset_refused"`
 	// CutGrown cuts files back that the group has written to since the image was made.
 	CutGrown bool `json:"cut_grown"`
+	// Arrived says that the image has just come from another host, where the group still is: it need not be read again to see
+	// whether it is whole, nor its peers be asked.
+	Arrived bool `json:"arrived"`
 }
 
 // Encode returns the options as they travel.
@@ -54,10 +58,18 @@ func (r *restorer) check(ctx context.Context) error {
 		return fmt.Errorf("no restore: %w; should that have come to nothing (a crash), remove %s",
 			&image.ClaimedError{Dir: r.image.Dir(), Claim: *by}, filepath.Join(r.image.Dir(), image.ClaimFile))
 	}
+	if r.options.Arrived {
+		return r.readState()
+	}
 	verified := func(done, total int64) { r.progress(group.Progress{Phase: "verify", Done: done, Total: total}) }
 	if err := r.image.Verify(ctx, verified); err != nil {
 		return err
 	}
+	return r.readState()
+}
+
+// readState reads the state of the connections.
+func (r *restorer) readState() error {
 	b, err := r.image.Rocks()
 	if err != nil {
 		return err
@@ -77,15 +89,48 @@ func (r *restorer) preflight() error {
 		problems = append(problems, survey.Problem{What: err.Error()})
 	}
 	m := r.image.Manifest()
-	problems = append(problems, checkHost(m.Host)...)
-	problems = append(problems, survey.Free(pidsOf(m))...)
 	files := m.Files
 	if r.options.CutGrown {
 		cut := grown(files)
 		files = slices.DeleteFunc(slices.Clone(files), func(f image.File) bool { return slices.Contains(cut, f) })
 	}
-	problems = append(problems, survey.CheckFiles(filesOf(files))...)
+	problems = append(problems, checkManifest(m, files)...)
 	return preflight("restore", problems)
+}
+
+// checkManifest says what of a group this host does not have, or has given to others.
+func checkManifest(m *image.Manifest, files []image.File) []survey.Problem {
+	problems := checkHost(m.Host)
+	problems = append(problems, survey.Free(pidsOf(m))...)
+	return append(problems, survey.CheckFiles(filesOf(files))...)
+}
+
+// Admit says what stands in the way of a group that is to come here: m describes it as it runs elsewhere, memory is how large
+// it is, in bytes, and dir where its image is to be. Files for which comes says so come with it.
+func (e Engine) Admit(m *image.Manifest, memory int64, dir string, comes func(image.File) bool) []survey.Problem {
+	problems, _ := survey.Capabilities()
+	if _, err := criu.Find(e.Getenv); err != nil {
+		problems = append(problems, survey.Problem{What: err.Error()})
+	}
+	files := slices.DeleteFunc(slices.Clone(m.Files), comes)
+	problems = append(problems, checkManifest(m, files)...)
+	problems = append(problems, checkPorts(m.Listeners)...)
+	return append(problems, checkSpace(dir, memory)...)
+}
+
+// checkPorts says which addresses of public listeners are taken.
+func checkPorts(listeners []image.Listener) []survey.Problem {
+	var problems []survey.Problem
+	for _, l := range listeners {
+		c, err := net.Listen("tcp", l.Address)
+		if err != nil {
+			problems = append(problems, survey.Problem{What: fmt.Sprintf("the group listens on %s, which is not possible here: %v", l.Address, err),
+				Remedy: "end what listens there, or give this host the address"})
+			continue
+		}
+		c.Close()
+	}
+	return problems
 }
 
 // checkHost says whether the processes can run on this host at all.
@@ -123,6 +168,9 @@ const askTime = 2 * time.Second
 
 // ask asks the peers of all rocks at once whether they would go on with them.
 func (x *restore) ask(ctx context.Context) error {
+	if x.options.Arrived {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	refused := make([]error, len(x.state.Rocks))
@@ -160,6 +208,9 @@ func (x *restore) ask(ctx context.Context) error {
 // claim notes in the image that it is being restored. Where nothing can be written, the peers alone see to it
 // that it is not restored twice.
 func (x *restore) claim() error {
+	if x.options.Arrived {
+		return nil
+	}
 	host, _ := os.Hostname()
 	err := x.image.Claim(image.Claim{When: time.Now(), Host: host, Group: x.image.Manifest().Group.ID})
 	if errors.Is(err, unix.EROFS) {

@@ -26,12 +26,14 @@ type checkpoint struct {
 	subject  supervise.Subject
 	options  group.CheckpointOptions
 	progress func(group.Progress)
+	to       Destination // nil: the image stays here
 	tool     criu.Tool
 	draft    *image.Draft
 	looked   *survey.Survey
 	terminal *image.Terminal
 
 	suspension *interpose.Suspension // nil without rocks
+	state      *interpose.State      // of the connections, when they are at rest
 	aside      chan error            // what is written while CRIU dumps
 	manifest   *image.Manifest
 	calls      map[int]image.Call // by thread: those that are to be made anew
@@ -43,22 +45,10 @@ type checkpoint struct {
 // Checkpoint writes a group into an image. After an error there is none, and the group goes on.
 func (e Engine) Checkpoint(ctx context.Context, s supervise.Subject, o group.CheckpointOptions, progress func(group.Progress)) (*group.CheckpointReport, error) {
 	c := &checkpoint{subject: s, options: o, progress: progress, began: time.Now()}
-	if err := c.look(e); err != nil {
-		return nil, err
-	}
-	var err error
-	if c.draft, err = image.Create(o.Dir); err != nil {
+	if err := c.make(ctx, e); err != nil {
 		return nil, err
 	}
 	defer c.draft.Abandon()
-	c.manifest = c.newManifest(e)
-	err = c.dump(ctx)
-	if err != nil || o.LeaveRunning {
-		err = errors.Join(err, c.goOn())
-	}
-	if err != nil {
-		return nil, err
-	}
 	if !o.LeaveRunning {
 		return c.report(), c.bury()
 	}
@@ -68,8 +58,36 @@ func (e Engine) Checkpoint(ctx context.Context, s supervise.Subject, o group.Che
 	return c.report(), nil
 }
 
-// look reports everything that is in the way, while the group runs.
-func (c *checkpoint) look(e Engine) error {
+// make looks whether all is well and dumps the group. After an error it goes on and the draft is gone.
+func (c *checkpoint) make(ctx context.Context, e Engine) error {
+	problems, err := c.look(e)
+	if err != nil {
+		return err
+	}
+	c.manifest = c.newManifest(e)
+	if c.to == nil {
+		err = preflight("checkpoint", problems)
+	} else {
+		err = c.announce(ctx, problems)
+	}
+	if err != nil {
+		return err
+	}
+	if c.draft, err = image.Create(c.options.Dir); err != nil {
+		return err
+	}
+	err = c.dump(ctx)
+	if err != nil || c.options.LeaveRunning {
+		err = errors.Join(err, c.goOn())
+	}
+	if err != nil {
+		_ = c.draft.Abandon()
+	}
+	return err
+}
+
+// look returns everything that is in the way, while the group runs.
+func (c *checkpoint) look(e Engine) ([]survey.Problem, error) {
 	c.progress(group.Progress{Phase: "look"})
 	problems, _ := survey.Capabilities()
 	var err error
@@ -78,17 +96,16 @@ func (c *checkpoint) look(e Engine) error {
 	}
 	pids, err := c.subject.Cell.Pids()
 	if err != nil {
-		return fmt.Errorf("list the processes of the group: %w", err)
+		return nil, fmt.Errorf("list the processes of the group: %w", err)
 	}
 	if c.looked, err = c.survey(pids, false); err != nil {
-		return err
+		return nil, err
 	}
 	if err := c.findTerminal(); err != nil {
-		return err
+		return nil, err
 	}
 	problems = append(problems, c.looked.Problems...)
-	problems = append(problems, checkSpace(c.options.Dir, c.looked.Memory)...)
-	return preflight("checkpoint", problems)
+	return append(problems, checkSpace(c.options.Dir, c.looked.Memory)...), nil
 }
 
 // survey looks at the processes.
@@ -117,6 +134,9 @@ func (c *checkpoint) standStill(ctx context.Context) error {
 	if err := c.subject.Cell.Freeze(limited, interrupt); err != nil {
 		return err
 	}
+	if err := c.step(ctx, group.StepFrozen); err != nil {
+		return err
+	}
 	pids, err := c.subject.Cell.Pids()
 	if err != nil {
 		return fmt.Errorf("list the processes of the group: %w", err)
@@ -132,6 +152,14 @@ func (c *checkpoint) standStill(ctx context.Context) error {
 	c.aside = make(chan error, 1)
 	go func() { c.aside <- c.writeConnections() }()
 	return nil
+}
+
+// step waits at a point for whoever wants to be asked there.
+func (c *checkpoint) step(ctx context.Context, point string) error {
+	if c.subject.Step == nil {
+		return nil
+	}
+	return c.subject.Step(ctx, point)
 }
 
 // quiesce brings the group's connections to rest.
@@ -161,6 +189,9 @@ func (c *checkpoint) dump(ctx context.Context) (err error) {
 				return err
 			}
 			c.progress(group.Progress{Phase: "dump"})
+			if c.to != nil {
+				c.to.Follow(ctx, c.draft.Path())
+			}
 		case criu.PostDump:
 			return c.dumpedAll(ctx)
 		}
@@ -175,7 +206,7 @@ func (c *checkpoint) dump(ctx context.Context) (err error) {
 		c.subject.Logger.Warn("CRIU failed after the image was complete", "error", err)
 		return nil
 	}
-	return fmt.Errorf("no checkpoint: %w", cause(err))
+	return fmt.Errorf("no %s: %w", c.what(), cause(err))
 }
 
 // dumpedAll is for when CRIU has written everything. Unless the processes are to go on the image is finished now, before
@@ -185,7 +216,11 @@ func (c *checkpoint) dumpedAll(ctx context.Context) error {
 	if c.options.LeaveRunning {
 		return nil
 	}
-	if err := c.keep(ctx); err != nil {
+	last := c.keep
+	if c.to != nil {
+		last = c.deliver
+	}
+	if err := last(ctx); err != nil {
 		return err
 	}
 	c.subject.Ending()
@@ -195,6 +230,21 @@ func (c *checkpoint) dumpedAll(ctx context.Context) error {
 
 // keep finishes the image: nothing of it can be lost from then on.
 func (c *checkpoint) keep(ctx context.Context) error {
+	if err := c.complete(); err != nil {
+		return err
+	}
+	if err := c.step(ctx, group.StepReady); err != nil {
+		return err
+	}
+	err := c.draft.Commit(ctx, c.manifest, func(done, total int64) {
+		c.progress(group.Progress{Phase: "write", Done: done, Total: total})
+	})
+	c.kept = err == nil
+	return err
+}
+
+// complete brings CRIU's images into the form in which they are restored, when the rest is written too.
+func (c *checkpoint) complete() error {
 	if err := <-c.aside; err != nil {
 		return err
 	}
@@ -205,11 +255,7 @@ func (c *checkpoint) keep(ctx context.Context) error {
 		return err
 	}
 	c.fillStats()
-	err := c.draft.Commit(ctx, c.manifest, func(done, total int64) {
-		c.progress(group.Progress{Phase: "write", Done: done, Total: total})
-	})
-	c.kept = err == nil
-	return err
+	return nil
 }
 
 // goOn puts everything together again and lets the group run.
@@ -242,10 +288,14 @@ func (c *checkpoint) bury() error {
 	if c.suspension != nil {
 		c.suspension.Abandon()
 	}
+	where := "the image " + c.options.Dir + " is complete"
+	if c.to != nil {
+		where = "the group is on the other host"
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), freezeTime)
 	defer cancel()
 	if err := c.subject.Cell.Kill(ctx); err != nil {
-		return fmt.Errorf("the image %s is complete, but processes of the group are left: %w", c.options.Dir, err)
+		return fmt.Errorf("%s, but processes of it are left here: %w", where, err)
 	}
 	return nil
 }

@@ -10,7 +10,7 @@ import (
 	"rock/rocks/group/supervise"
 )
 
-// Engine makes checkpoints and restores them. Its methods may be used by any number of goroutines, for one
+// Engine makes checkpoints and restores them. With package migrate it is a supervise.Checkpointer. Its methods may be used by any number of goroutines, for one
 // group by one at a time.
 type Engine struct {
 	// Rock is the version of this program, for the manifest.
@@ -18,8 +18,6 @@ type Engine struct {
 	// Getenv is os.Getenv, or another in tests.
 	Getenv func(string) string
 }
-
-var _ supervise.Checkpointer = Engine{}
 
 // NewCell makes a cgroup for the processes of the group id. Its name has a random number too: hosts that are made of
 // namespaces share cgroups, a group may be on two of them, and its supervisors have the same pid there.
@@ -32,8 +30,8 @@ func (Engine) NewCell(id string) (supervise.Cell, error) {
 	return g, nil
 }
 
-// Rescue lets the processes in a cell go on whose supervisor died, maybe while they were frozen. It is for
-// front.Options.
+// Rescue lets the processes in a cell go on whose supervisor died, maybe while they were frozen, or ends them if the group
+// lives on another host by then. It is for front.Options.
 func Rescue(cell string) error {
 	g, err := freeze.Open(cell)
 	if err != nil {
@@ -41,6 +39,9 @@ func Rescue(cell string) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), freezeTime)
 	defer cancel()
+	if g.Marked() { // they live elsewhere, so these must not
+		return g.Kill(ctx)
+	}
 	return g.Thaw(ctx)
 }
 

@@ -70,6 +70,7 @@ func (c *checkpoint) writeConnections() error {
 	if c.suspension != nil {
 		st = c.suspension.State()
 	}
+	c.state = st
 	b, err := st.Encode()
 	if err != nil {
 		return err

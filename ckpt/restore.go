@@ -120,7 +120,9 @@ func (x *restore) run(ctx context.Context) (_ int, err error) {
 			return cutGrown(m.Files)
 		case criu.PostRestore:
 			x.progress(group.Progress{Phase: "run"})
-			x.adoption, err = x.interposer.Adopt(x.state)
+			if x.adoption, err = x.interposer.Adopt(x.state); err == nil && x.job.Ready != nil {
+				err = x.job.Ready(ctx)
+			}
 		}
 		return err
 	})

@@ -24,7 +24,17 @@ const syncers = 8
 //
 // progress, which may be nil, is told how many bytes of the checksums are done; calls do not overlap, and come from
 // other goroutines.
-func (d *Draft) Commit(ctx context.Context, m *Manifest, progress func(done, total int64)) (err error) {
+func (d *Draft) Commit(ctx context.Context, m *Manifest, progress func(done, total int64)) error {
+	return d.commit(ctx, m, true, progress)
+}
+
+// CommitBrief is Commit for an image that is restored at once and need not survive a crash of the host: nothing is
+// made durable, which is what takes longest.
+func (d *Draft) CommitBrief(ctx context.Context, m *Manifest) error {
+	return d.commit(ctx, m, false, nil)
+}
+
+func (d *Draft) commit(ctx context.Context, m *Manifest, durable bool, progress func(done, total int64)) (err error) {
 	if d.done {
 		return fmt.Errorf("commit image: %w", os.ErrClosed)
 	}
@@ -37,7 +47,9 @@ func (d *Draft) Commit(ctx context.Context, m *Manifest, progress func(done, tot
 	if err != nil {
 		return fmt.Errorf("commit image: %w", err)
 	}
-	d.flush(files)
+	if durable {
+		d.flush(files)
+	}
 	if err := sum(ctx, d.root, files, progress); err != nil {
 		return fmt.Errorf("commit image: %w", err)
 	}
@@ -52,13 +64,15 @@ func (d *Draft) Commit(ctx context.Context, m *Manifest, progress func(done, tot
 	if err := d.write(ManifestFile, b); err != nil {
 		return err
 	}
-	if err := d.sync(files); err != nil {
-		return fmt.Errorf("commit image: %w", err)
+	if durable {
+		if err := d.sync(files); err != nil {
+			return fmt.Errorf("commit image: %w", err)
+		}
 	}
 	if ctx.Err() != nil {
 		return fmt.Errorf("commit image: %w", context.Cause(ctx))
 	}
-	if err := d.rename(); err != nil {
+	if err := d.rename(durable); err != nil {
 		return err
 	}
 	d.close()
@@ -147,13 +161,16 @@ func (d *Draft) syncFile(name string) error {
 }
 
 // rename puts the directory in its place, for good or not at all.
-func (d *Draft) rename() error {
+func (d *Draft) rename(durable bool) error {
 	// Not os.Rename, which refuses an empty directory.
 	if err := unix.Rename(d.path, d.dir); err != nil {
 		if errors.Is(err, unix.ENOTEMPTY) || errors.Is(err, unix.EEXIST) || errors.Is(err, unix.ENOTDIR) {
 			return &ExistsError{d.dir}
 		}
 		return fmt.Errorf("commit image: %w", &os.LinkError{Op: "rename", Old: d.path, New: d.dir, Err: err})
+	}
+	if !durable {
+		return nil
 	}
 	for _, dir := range d.above {
 		if err := syncDir(dir); err != nil {

@@ -133,6 +133,18 @@ func (d *Draft) Path() string { return d.path }
 // File is the open directory, for CRIU's images_dir_fd. It is closed by Commit and Abandon.
 func (d *Draft) File() *os.File { return d.file }
 
+// Create adds a file, which must not be there yet, to be written by the caller and closed before Commit.
+func (d *Draft) Create(name string) (*os.File, error) {
+	if !validName(name) {
+		return nil, fmt.Errorf("write %q into an image: the name is not allowed", name)
+	}
+	f, err := d.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("write into image: %w", err)
+	}
+	return f, nil
+}
+
 // Write adds a file, which must not be there yet.
 func (d *Draft) Write(name string, data []byte) error {
 	if !validName(name) {

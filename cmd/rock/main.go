@@ -11,12 +11,13 @@ import (
 	"os"
 
 	"rock/ckpt"
+	"rock/migrate"
 	"rock/rocks/group/front"
 	"rock/rocks/group/stages"
 )
 
 func main() {
-	stages.Main(ckpt.Engine{Rock: version, Getenv: os.Getenv})
+	stages.Main(migrate.Engine{Engine: ckpt.Engine{Rock: version, Getenv: os.Getenv}})
 	// What did not run the command says why; what did says nothing more.
 	if err := run(os.Args[1:], os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintf(os.Stderr, "rock: %v\n", err)

@@ -34,7 +34,7 @@ a unique beginning of one, a name, or the pid of a process in it.`,
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
 	})
-	cmd.AddCommand(newLs(), newConns(), newCheck(), newCheckpoint(), newRestore(), newInspect(), newMan())
+	cmd.AddCommand(newLs(), newConns(), newCheck(), newCheckpoint(), newRestore(), newMigrate(), newReceive(), newInspect(), newMan())
 	return cmd
 }
 

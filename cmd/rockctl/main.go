@@ -10,12 +10,13 @@ import (
 	"os"
 
 	"rock/ckpt"
+	"rock/migrate"
 	"rock/rocks/group/front"
 	"rock/rocks/group/stages"
 )
 
 func main() {
-	stages.Main(ckpt.Engine{Rock: version, Getenv: os.Getenv})
+	stages.Main(migrate.Engine{Engine: ckpt.Engine{Rock: version, Getenv: os.Getenv}})
 	err := run(os.Args[1:], os.Stdout, os.Stderr)
 	if err == nil {
 		return

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"time"
 )
 
@@ -13,6 +12,7 @@ type CheckpointOptions struct {
 	Dir            string `msgpack:"dir"`                       // of the image, absolute; it must not exist or be empty
 	LeaveRunning   bool   `msgpack:"leave_running,omitempty"`   // the group goes on after it
 	TCPEstablished bool   `msgpack:"tcp_established,omitempty"` // keep open ordinary connections, for a restore on the same address
+	Steps          bool   `msgpack:"steps,omitempty"`           // ask the client before each Step
 }
 
 // Progress tells how far a checkpoint or a restore is.
@@ -51,61 +51,9 @@ const giveUpTime = 30 * time.Second
 // unless it is too late for that: then there is a report as ever. If the connection to the supervisor
 // breaks it gives up too.
 func (g *Group) Checkpoint(ctx context.Context, o CheckpointOptions, progress func(Progress)) (*CheckpointReport, error) {
-	var report *CheckpointReport
-	err := g.converse(ctx, Request{Version: Version, Op: OpCheckpoint, Checkpoint: &o}, giveUpTime, func(r *Reply) bool {
-		if r.Progress != nil && progress != nil {
-			progress(*r.Progress)
-		}
-		report = r.Report
-		return r.Report == nil
-	})
-	if refused := (*refusal)(nil); errors.As(err, &refused) && ctx.Err() != nil {
-		return nil, fmt.Errorf("%w: %w", ErrGivenUp, context.Cause(ctx))
-	}
+	r, err := g.operate(ctx, Request{Op: OpCheckpoint, Checkpoint: &o}, nil, Talk{Progress: progress})
 	if err != nil {
 		return nil, fmt.Errorf("checkpoint group %s: %w", g.ID, err)
 	}
-	return report, nil
-}
-
-// refusal is an error that the supervisor has answered.
-type refusal struct{ reason string }
-
-func (e *refusal) Error() string { return e.reason }
-
-// converse sends a request and gives its replies to next, until that returns false. When ctx is done it tells the
-// supervisor, by closing its half of the connection, and waits for a last reply only for the time patience.
-func (g *Group) converse(ctx context.Context, q Request, patience time.Duration, next func(*Reply) bool) error {
-	short, done, err := shortPath(g.socket)
-	if err != nil {
-		return err
-	}
-	defer done()
-	conn, err := new(net.Dialer).DialContext(ctx, "unix", short)
-	if err != nil {
-		return noAnswer(err)
-	}
-	defer conn.Close()
-	defer context.AfterFunc(ctx, func() {
-		_ = conn.SetDeadline(time.Now().Add(patience))
-		_ = conn.(*net.UnixConn).CloseWrite()
-	})()
-	if err := writeMessage(conn, &q, MaxRequest); err != nil {
-		return noAnswer(err)
-	}
-	for {
-		var r Reply
-		if err := readMessage(conn, &r, MaxReply); err != nil {
-			return errors.Join(context.Cause(ctx), noAnswer(err))
-		}
-		if r.Error != "" {
-			return &refusal{r.Error}
-		}
-		if r.Version != Version {
-			return fmt.Errorf("the supervisor speaks control protocol version %d, this program %d", r.Version, Version)
-		}
-		if !next(&r) {
-			return nil
-		}
-	}
+	return r.Report, nil
 }

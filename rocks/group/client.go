@@ -79,9 +79,9 @@ func (g *Group) ask(ctx context.Context, op string) (*Reply, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
 	var answer *Reply
-	err := g.converse(ctx, Request{Version: Version, Op: op}, 0, func(r *Reply) bool {
+	err := g.converse(ctx, Request{Op: op}, nil, 0, func(r *Reply, _ func(string) error) (bool, error) {
 		answer = r
-		return false
+		return false, nil
 	})
 	return answer, err
 }

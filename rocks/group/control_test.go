@@ -117,24 +117,95 @@ func (fakeGroup) Info() Info      { return Info{ID: "00c0ffee", State: Running} 
 func (f fakeGroup) Rocks() []Rock { return f.rocks }
 
 // Checkpoint counts to three, unless it is to a place that cannot be, or one that lasts for ever.
-func (fakeGroup) Checkpoint(ctx context.Context, o CheckpointOptions, progress func(Progress)) (*CheckpointReport, error) {
+func (fakeGroup) Checkpoint(ctx context.Context, o CheckpointOptions, d Dialogue) (*CheckpointReport, error) {
 	switch o.Dir {
 	case "/nowhere":
 		return nil, errors.New("there is no such place")
 	case "/for/ever":
 		<-ctx.Done()
-		progress(Progress{Phase: "given up"})
+		d.Progress(Progress{Phase: "given up"})
 		return nil, context.Cause(ctx)
 	}
 	if o.Dir == "/too/late" {
-		progress(Progress{Phase: "write"})
+		d.Progress(Progress{Phase: "write"})
 		<-ctx.Done()
 		return &CheckpointReport{Dir: o.Dir}, nil
 	}
 	for i := range int64(3) {
-		progress(Progress{Phase: "count", Done: i + 1, Total: 3})
+		d.Progress(Progress{Phase: "count", Done: i + 1, Total: 3})
 	}
 	return &CheckpointReport{Dir: o.Dir, Running: o.LeaveRunning, Pages: 7}, nil
+}
+
+// Migrate copies what comes from one end of the transport to the other, and asks how to end.
+func (fakeGroup) Migrate(ctx context.Context, o MigrateOptions, from, to *os.File, d Dialogue) (*MigrateReport, error) {
+	defer from.Close()
+	defer to.Close()
+	n, err := io.Copy(to, from)
+	if err != nil {
+		return nil, err
+	}
+	d.Progress(Progress{Phase: "sent", Done: n})
+	answer, err := d.Ask(ctx, Question{What: QuestionOutcome, Token: o.Token})
+	if err != nil {
+		return nil, err
+	}
+	return &MigrateReport{To: o.Host, Warnings: []string{answer}}, nil
+}
+
+func (fakeGroup) Leave() error { return errors.New("not yet") }
+
+// The descriptors of a transport go along with the request, and the client is asked.
+func TestControlMigrate(t *testing.T) {
+	g := serveFake(t, fakeGroup{})
+	in, sayTo := pipe(t)
+	hearFrom, out := pipe(t)
+	go func() {
+		sayTo.WriteString("over there")
+		sayTo.Close()
+	}()
+	heard := make(chan string, 1)
+	go func() {
+		b, _ := io.ReadAll(hearFrom)
+		heard <- string(b)
+	}()
+	var phases []string
+	r, err := g.Migrate(t.Context(), MigrateOptions{Token: "abc", Host: "b"}, in, out, Talk{
+		Progress: func(p Progress) { phases = append(phases, p.Phase) },
+		Answer: func(_ context.Context, q Question) (string, error) {
+			return q.What + " of " + q.Token, nil
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := <-heard; s != "over there" {
+		t.Errorf("%q came through, want %q", s, "over there")
+	}
+	if want := "outcome of abc"; r.To != "b" || len(r.Warnings) != 1 || r.Warnings[0] != want || !slices.Equal(phases, []string{"sent"}) {
+		t.Errorf("got %+v after %q, want the answer %q", r, phases, want)
+	}
+}
+
+// A client that has no answer leaves, and the operation hears of it.
+func TestControlNotAnswered(t *testing.T) {
+	g := serveFake(t, fakeGroup{})
+	in, sayTo := pipe(t)
+	_, out := pipe(t)
+	sayTo.Close()
+	if _, err := g.Migrate(t.Context(), MigrateOptions{}, in, out, Talk{}); !errors.Is(err, errNotAsked) {
+		t.Errorf("error %v, want %v", err, errNotAsked)
+	}
+}
+
+func pipe(t *testing.T) (r, w *os.File) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close(); w.Close() })
+	return r, w
 }
 
 func TestControlCheckpoint(t *testing.T) {
@@ -293,7 +364,7 @@ type slowGroup struct {
 	began, end chan struct{}
 }
 
-func (g slowGroup) Checkpoint(_ context.Context, o CheckpointOptions, _ func(Progress)) (*CheckpointReport, error) {
+func (g slowGroup) Checkpoint(_ context.Context, o CheckpointOptions, _ Dialogue) (*CheckpointReport, error) {
 	close(g.began)
 	<-g.end
 	return &CheckpointReport{Dir: o.Dir}, nil
@@ -301,7 +372,7 @@ func (g slowGroup) Checkpoint(_ context.Context, o CheckpointOptions, _ func(Pro
 
 func TestControlVersion(t *testing.T) {
 	s := &Server{answers: fakeGroup{}}
-	if r := s.answer(nil, Request{Version: 2, Op: OpPing}); !strings.Contains(r.Error, "version 2") {
+	if r := s.answer(nil, Request{Version: 2, Op: OpPing}, nil); !strings.Contains(r.Error, "version 2") {
 		t.Errorf("got %+v, want a refusal of version 2", r)
 	}
 }

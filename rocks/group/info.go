@@ -11,6 +11,8 @@ const (
 	Stopped       = "stopped"       // the command is stopped, by Ctrl-Z for instance
 	Ending        = "ending"        // no process is left; the rocks deliver what was written last
 	Checkpointing = "checkpointing" // it is being written into an image
+	Migrating     = "migrating"     // it goes to another host
+	InDoubt       = "in doubt"      // it may have gone there, and stands still until that is known
 	Ordinary      = "ordinary"      // processes run, without rocks: interposition is not possible here
 )
 

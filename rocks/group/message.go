@@ -25,6 +25,9 @@ const (
 	OpInfo       = "info"
 	OpConns      = "conns"
 	OpCheckpoint = "checkpoint"
+	OpMigrate    = "migrate"
+	OpAnswer     = "answer" // to a question that an operation has asked
+	OpLeave      = "leave"  // for a group that has gone elsewhere, and comes back
 )
 
 // Request asks a group for something.
@@ -33,6 +36,8 @@ type Request struct {
 	Op      string `msgpack:"op"`
 
 	Checkpoint *CheckpointOptions `msgpack:"checkpoint,omitempty"` // with OpCheckpoint
+	Migrate    *MigrateOptions    `msgpack:"migrate,omitempty"`    // with OpMigrate, and two descriptors: see CONTROL.md
+	Answer     string             `msgpack:"answer,omitempty"`     // with OpAnswer
 }
 
 // Reply answers a Request. Error says why there is no answer; else what was asked for is set.
@@ -42,7 +47,16 @@ type Reply struct {
 	Info     *Info             `msgpack:"info,omitempty"`
 	Rocks    []Rock            `msgpack:"conns,omitempty"`
 	Progress *Progress         `msgpack:"progress,omitempty"` // more replies follow
+	Question *Question         `msgpack:"question,omitempty"` // more replies follow, once it is answered
 	Report   *CheckpointReport `msgpack:"report,omitempty"`
+	Moved    *MigrateReport    `msgpack:"moved,omitempty"`
+}
+
+// fail notes an error; nil is none.
+func (r *Reply) fail(err error) {
+	if err != nil {
+		r.Error = err.Error()
+	}
 }
 
 // ErrTooLarge says that a message exceeds its bound.

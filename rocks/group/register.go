@@ -54,6 +54,28 @@ func (d *Dir) Register(name, id string) (*Registration, error) {
 	return r, nil
 }
 
+// Vacant says whether a group that comes from elsewhere has room here: its error is what [Dir.Register] would say of name and id.
+func (d *Dir) Vacant(name, id string) error {
+	unlock, err := d.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if !validID(id) {
+		return fmt.Errorf("%q is no id of a group", id)
+	}
+	if d.alive(id) {
+		return fmt.Errorf("%w: see rockctl ls for %s", ErrAlive, id)
+	}
+	if name == "" {
+		return nil
+	}
+	if err := CheckName(name); err != nil {
+		return err
+	}
+	return d.checkFree(name)
+}
+
 // checkFree says whether a group that lives has the name. The directory must be locked.
 func (d *Dir) checkFree(name string) error {
 	ids, err := d.ids()
@@ -85,7 +107,7 @@ func (d *Dir) checkDead(id string) error {
 		return fmt.Errorf("%w: see rockctl ls for %s", ErrAlive, id)
 	}
 	d.remove(id)
-	return nil
+	return d.recall(id)
 }
 
 // create makes the subdirectory.
@@ -172,7 +194,7 @@ func (d *Dir) name(id string) string {
 	return strings.TrimSpace(string(b))
 }
 
-// alive says whether the supervisor of a group lives.
+// alive says whether the supervisor of a group lives. id may be the name of any subdirectory.
 func (d *Dir) alive(id string) bool {
 	f, err := os.Open(filepath.Join(d.path, id, "lock"))
 	if err != nil {

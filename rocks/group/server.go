@@ -19,9 +19,13 @@ import (
 type Answers interface {
 	Info() Info
 	Rocks() []Rock
-	// Checkpoint writes the group into an image. It calls progress meanwhile, one call at a time, and
-	// gives up if it still can when ctx is done.
-	Checkpoint(ctx context.Context, o CheckpointOptions, progress func(Progress)) (*CheckpointReport, error)
+	// Checkpoint writes the group into an image. It gives up if it still can when ctx is done.
+	Checkpoint(ctx context.Context, o CheckpointOptions, d Dialogue) (*CheckpointReport, error)
+	// Migrate hands the group over to another host, which is reached through from and to; it closes them. It gives
+	// up if it still can when ctx is done.
+	Migrate(ctx context.Context, o MigrateOptions, from, to *os.File, d Dialogue) (*MigrateReport, error)
+	// Leave ends what is left here of a group that has gone elsewhere.
+	Leave() error
 }
 
 const (
@@ -131,15 +135,19 @@ func (s *Server) arm(conn net.Conn) bool {
 }
 
 // converse answers one request after the other.
-func (s *Server) converse(conn net.Conn) {
+func (s *Server) converse(conn *net.UnixConn) {
+	in := &rightsReader{UnixConn: conn}
 	for s.arm(conn) {
 		var q Request
-		if err := readMessage(conn, &q, MaxRequest); err != nil {
+		err := readMessage(in, &q, MaxRequest)
+		files := in.take()
+		if err != nil {
+			closeAll(files)
 			return
 		}
-		r := s.answer(conn, q)
+		r := s.answer(conn, q, files)
 		_ = conn.SetWriteDeadline(time.Now().Add(clientTime))
-		err := writeMessage(conn, r, MaxReply)
+		err = writeMessage(conn, r, MaxReply)
 		if errors.Is(err, ErrTooLarge) {
 			err = writeMessage(conn, &Reply{Version: Version, Error: err.Error()}, MaxReply)
 		}
@@ -149,8 +157,13 @@ func (s *Server) converse(conn net.Conn) {
 	}
 }
 
-func (s *Server) answer(conn net.Conn, q Request) *Reply {
+// answer answers one request. The descriptors that came with it are its to close.
+func (s *Server) answer(conn net.Conn, q Request, files []*os.File) *Reply {
 	r := &Reply{Version: Version}
+	migrates := q.Version == Version && q.Op == OpMigrate && q.Migrate != nil && len(files) == maxRights
+	if !migrates {
+		defer closeAll(files)
+	}
 	switch {
 	case q.Version != Version:
 		r.Error = fmt.Sprintf("control protocol version %d is not spoken here, %d is", q.Version, Version)
@@ -164,48 +177,35 @@ func (s *Server) answer(conn net.Conn, q Request) *Reply {
 		r.Error = "checkpoint: the request does not say where to"
 	case q.Op == OpCheckpoint:
 		s.checkpoint(conn, *q.Checkpoint, r)
+	case migrates:
+		s.migrate(conn, *q.Migrate, files[0], files[1], r)
+	case q.Op == OpMigrate:
+		r.Error = "migrate: the request does not say where to, or has no connection to there"
+	case q.Op == OpLeave:
+		r.fail(s.answers.Leave())
 	default:
 		r.Error = fmt.Sprintf("unknown operation %q", q.Op)
 	}
 	return r
 }
 
-// checkpoint has a checkpoint made. The client hears of its progress, and gives it up by closing the connection or its
-// half of it.
+// checkpoint has a checkpoint made.
 func (s *Server) checkpoint(conn net.Conn, o CheckpointOptions, r *Reply) {
-	ctx, cancel := context.WithCancelCause(s.end)
-	defer cancel(nil)
-	s.mu.Lock()
-	if !s.closed {
-		_ = conn.SetDeadline(time.Time{})
-	}
-	s.mu.Unlock()
-	gone := make(chan struct{})
-	go func() {
-		defer close(gone)
-		var b [1]byte
-		if _, err := conn.Read(b[:]); !errors.Is(err, os.ErrDeadlineExceeded) {
-			cancel(errClientGone)
-		}
-	}()
-	report, err := s.answers.Checkpoint(ctx, o, func(p Progress) {
-		_ = conn.SetWriteDeadline(time.Now().Add(clientTime))
-		if err := writeMessage(conn, &Reply{Version: Version, Progress: &p}, MaxReply); err != nil {
-			cancel(errClientGone)
-		}
-	})
-	_ = conn.SetReadDeadline(time.Unix(1, 0))
-	<-gone
+	ctx, d := s.newDialogue(conn)
+	defer d.end()
+	report, err := s.answers.Checkpoint(ctx, o, d)
 	r.Report = report
-	if err != nil {
-		r.Error = err.Error()
-	}
+	r.fail(err)
 }
 
-var (
-	errClientGone = errors.New("who asked for it has left")
-	errClosed     = errors.New("the group has ended")
-)
+// migrate has the group go elsewhere.
+func (s *Server) migrate(conn net.Conn, o MigrateOptions, from, to *os.File, r *Reply) {
+	ctx, d := s.newDialogue(conn)
+	defer d.end()
+	report, err := s.answers.Migrate(ctx, o, from, to, d)
+	r.Moved = report
+	r.fail(err)
+}
 
 // peerUID returns the user at the other end (SO_PEERCRED, unix(7)).
 func peerUID(conn *net.UnixConn) (int, error) {

@@ -12,18 +12,19 @@ import (
 // A Result is how a job of the front ended.
 type Result struct {
 	Status unix.WaitStatus // of the command
-	Image  string          // the directory of the image that the group was written into, "" if it was not
 	Group  string          // id of the group, "" if it could not be registered
 	Pid    int             // of the command, which runs on if it was restored detached
+
+	Elsewhere bool // the command lives on: it was written into an image or has gone to another host
 }
 
 // Exit ends this process as the command ended: with its exit status, or by the same
 // signal, so that the parent sees what it would have seen. Where a signal cannot
 // kill (process 1 of a container) the exit status is 128 + signal, as shells have it; and so it is for a
-// group that was written into an image, which no signal killed.
+// group that is elsewhere now, which no signal killed.
 func Exit(r Result) {
 	status := r.Status
-	if r.Image != "" {
+	if r.Elsewhere {
 		os.Exit(128 + int(status.Signal()))
 	}
 	if !status.Signaled() {

@@ -1,6 +1,8 @@
 package front
 
 import (
+	"fmt"
+	"net/netip"
 	"os"
 	"runtime"
 	"syscall"
@@ -72,6 +74,7 @@ type job struct {
 	warn     func(string)
 	rescue   func(cell string) error
 	progress func(group.Progress) // nil if nobody asks
+	ready    func(resume []netip.AddrPort) error
 }
 
 // Run runs the command under a supervisor and returns how it ended, which is for
@@ -94,7 +97,7 @@ func run(j job) (Result, error) {
 	if err := f.start(j, in); err != nil {
 		return Result{}, &Failure{125, err.Error()}
 	}
-	started, err := f.waitStarted(j.progress)
+	started, err := f.waitStarted(j)
 	if err != nil {
 		return Result{}, err
 	}
@@ -109,7 +112,7 @@ func run(j job) (Result, error) {
 	releaseStandard()
 	f.console.attend(f.command)
 	f.forwardEarly(started.Joined)
-	result.Status, result.Image = f.mirror()
+	f.mirror(&result)
 	return result, nil
 }
 
@@ -151,9 +154,9 @@ func releaseStandard() {
 	}
 }
 
-// mirror passes signals on to the command and stops with it until it ends, or until it has been
-// written into an image.
-func (f *front) mirror() (status unix.WaitStatus, image string) {
+// mirror passes signals on to the command and stops with it until it ends, or until it is elsewhere: in an image or on
+// another host.
+func (f *front) mirror(r *Result) {
 	messages := make(chan stage.Message, 16)
 	go f.receive(messages)
 	for {
@@ -167,10 +170,16 @@ func (f *front) mirror() (status unix.WaitStatus, image string) {
 			case stage.Stopped:
 				f.stop(syscall.Signal(m.Signal))
 			case stage.Exited:
-				return m.Status, ""
+				r.Status = m.Status
+				return
 			case stage.Checkpointed:
-				f.checkpointed(m.Dir)
-				return unix.WaitStatus(unix.SIGKILL), m.Dir
+				f.notify(fmt.Sprintf("checkpointed into %s; go on with: rockctl restore -D %s", m.Dir, m.Dir))
+				r.Status, r.Elsewhere = unix.WaitStatus(unix.SIGKILL), true
+				return
+			case stage.Migrated:
+				f.notify(fmt.Sprintf("the command lives on, on %s: rockctl ls shows it there", m.Host))
+				r.Status, r.Elsewhere = unix.WaitStatus(unix.SIGKILL), true
+				return
 			case supervisorLost:
 				f.keep(messages)
 			}
@@ -191,7 +200,7 @@ func (f *front) receive(messages chan<- stage.Message) {
 		}
 		messages <- m
 		switch m.(type) {
-		case stage.Exited, stage.Checkpointed:
+		case stage.Exited, stage.Checkpointed, stage.Migrated:
 			return
 		}
 	}

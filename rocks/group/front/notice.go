@@ -24,13 +24,11 @@ func (f *front) keepNotices() {
 	}
 }
 
-// checkpointed tells the user that the command lives on in an image.
-func (f *front) checkpointed(dir string) {
+// notify tells the user where the command lives on.
+func (f *front) notify(line string) {
 	f.endConsole()
 	if f.notices != nil {
-		unstoppable(func() {
-			fmt.Fprintf(f.notices, "rock: checkpointed into %s; go on with: rockctl restore -D %s\n", dir, dir)
-		})
+		unstoppable(func() { fmt.Fprintf(f.notices, "rock: %s\n", line) })
 	}
 }
 

@@ -1,6 +1,7 @@
 package front
 
 import (
+	"net/netip"
 	"os"
 	"time"
 
@@ -19,6 +20,9 @@ type RestoreOptions struct {
 	Progress  func(group.Progress)    // is told how far it is, the last time with the phase "run"; nil if nobody asks
 	Rescue    func(cell string) error // see Options
 	Extra     []byte                  // more for the supervisor, as stage.Restore.Options has it
+	// Ready is called when all is restored and does not run yet, with the addresses where peers find it. An error gives the restore
+	// up; so does the death of this process. nil: nothing is waited for.
+	Ready func(resume []netip.AddrPort) error
 }
 
 // Restore is like [Run], for a group that is restored from an image. With Detach it
@@ -26,10 +30,10 @@ type RestoreOptions struct {
 // what the group shows on the terminal that it gets.
 func Restore(o RestoreOptions) (Result, error) {
 	return run(job{
-		log: o.Log, warn: o.Warn, rescue: o.Rescue, progress: o.Progress,
+		log: o.Log, warn: o.Warn, rescue: o.Rescue, progress: o.Progress, ready: o.Ready,
 		plan: stage.Plan{
 			Timeout: o.Timeout, Detached: o.Detach, Localhost: o.Localhost,
-			Restore: &stage.Restore{Dir: o.Dir, Options: o.Extra},
+			Restore: &stage.Restore{Dir: o.Dir, Hold: o.Ready != nil, Options: o.Extra},
 		},
 	})
 }

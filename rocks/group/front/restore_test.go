@@ -24,7 +24,7 @@ func restoreHelper(detach bool) {
 		Dir: os.Args[1], Localhost: true, Detach: detach, Extra: []byte("extra"), Warn: func(line string) { fmt.Println(line) },
 	}
 	result, err := Restore(o)
-	if err := os.WriteFile(os.Args[2], fmt.Appendf(nil, "%q %q %v", result.Image, result.Group, err), 0o600); err != nil {
+	if err := os.WriteFile(os.Args[2], fmt.Appendf(nil, "%v %q %v", result.Elsewhere, result.Group, err), 0o600); err != nil {
 		panic(err)
 	}
 	Exit(result)
@@ -75,7 +75,7 @@ func TestCheckpointed(t *testing.T) {
 			t.Errorf("got status %#x, want exit status 137", status)
 		}
 		got, err := os.ReadFile(result)
-		if want := fmt.Sprintf("%q %q <nil>", dir, "00c0ffee"); err != nil || string(got) != want {
+		if want := fmt.Sprintf("true %q <nil>", "00c0ffee"); err != nil || string(got) != want {
 			t.Errorf("result: got %q (%v), want %q", got, err, want)
 		}
 	}
@@ -107,7 +107,7 @@ func TestDetached(t *testing.T) {
 	if out, err := exec.Command(os.Args[0], dir, result).CombinedOutput(); err != nil || string(out) != "a warning\n" {
 		t.Errorf("got %q (%v), want the warning", out, err)
 	}
-	if got, err := os.ReadFile(result); err != nil || string(got) != `"" "00c0ffee" <nil>` {
+	if got, err := os.ReadFile(result); err != nil || string(got) != `false "00c0ffee" <nil>` {
 		t.Errorf("result: got %q (%v)", got, err)
 	}
 	alone := filepath.Join(dir, "alone")

@@ -87,8 +87,8 @@ func (f *front) sendPlan(p stage.Plan, log *os.File) error {
 	return f.channel.Send(p, files...)
 }
 
-// waitStarted waits until the command runs, keeping the signals that come meanwhile. progress may be nil.
-func (f *front) waitStarted(progress func(group.Progress)) (*stage.Started, error) {
+// waitStarted waits until the command runs, keeping the signals that come meanwhile.
+func (f *front) waitStarted(j job) (*stage.Started, error) {
 	type answer struct {
 		m     stage.Message
 		files []*os.File
@@ -99,21 +99,35 @@ func (f *front) waitStarted(progress func(group.Progress)) (*stage.Started, erro
 		for {
 			m, files, err := f.channel.Receive()
 			answers <- answer{m, files, err}
-			if _, more := m.(stage.Progress); !more {
+			switch m.(type) {
+			case stage.Progress, stage.Ready:
+			default:
 				return
 			}
 		}
 	}()
+	decided := make(chan error, 1)
 	for {
 		select {
+		case err := <-decided:
+			if err == nil {
+				err = f.channel.Send(stage.Go{})
+			}
+			if err != nil {
+				_ = f.channel.Close() // the supervisor gives it up
+				return nil, &Failure{125, err.Error()}
+			}
 		case s := <-f.signals:
 			f.early = append(f.early, earlySignal{s, stage.Now()})
 		case a := <-answers:
 			switch m := a.m.(type) {
 			case stage.Progress:
-				if progress != nil {
-					progress(group.Progress(m))
+				if j.progress != nil {
+					j.progress(group.Progress(m))
 				}
+				continue
+			case stage.Ready:
+				go func() { decided <- j.ready(m.Resume) }()
 				continue
 			case stage.Started:
 				f.command, f.cell = m.Pid, m.Cell

@@ -132,6 +132,10 @@ func decode(b []byte) (Message, error) {
 		return as[Started](b[1:])
 	case 'g':
 		return as[Progress](b[1:])
+	case 'r':
+		return as[Ready](b[1:])
+	case 'o':
+		return as[Go](b[1:])
 	case 'f':
 		return as[Failed](b[1:])
 	case 't':
@@ -142,6 +146,8 @@ func decode(b []byte) (Message, error) {
 		return as[Exited](b[1:])
 	case 'k':
 		return as[Checkpointed](b[1:])
+	case 'm':
+		return as[Migrated](b[1:])
 	}
 	return nil, fmt.Errorf("unknown message %q", b[0])
 }

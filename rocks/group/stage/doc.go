@@ -11,9 +11,11 @@
 //	front                          supervisor
 //	Plan (log, terminal)      →
 //	                          ←    Progress                    any number, of a restore
+//	                          ←    Ready                       of a restore that is held
+//	Go                        →
 //	                          ←    Started (pidfd, listener)   or   Failed
 //	                          ←    Stopped, Continued          any number
-//	                          ←    Exited or Checkpointed      the front leaves
+//	                          ←    Exited, Checkpointed or Migrated: the front leaves
 //
 // Each end takes the end of the stream without a last message for the death of
 // the other.

@@ -1,6 +1,7 @@
 package stage
 
 import (
+	"net/netip"
 	"os"
 	"time"
 
@@ -45,6 +46,7 @@ type Periodic struct {
 // Restore says what to restore. Such a group is checkpointable again.
 type Restore struct {
 	Dir     string // of the image, absolute
+	Hold    bool   // say Ready when all is restored, and wait for Go
 	Options []byte // more, for whom it concerns; front and stage do not look into it
 }
 
@@ -106,6 +108,14 @@ type Progress struct {
 	Done, Total int64
 }
 
+// Ready says that all is restored, but does not run yet. The supervisor waits for Go.
+type Ready struct {
+	Resume []netip.AddrPort // where peers find the group
+}
+
+// Go, which the front sends, lets what is restored run.
+type Go struct{}
+
 // Failed says that the command does not run.
 type Failed struct {
 	Status int    // exit status for the front: 125, 126 or 127
@@ -124,11 +134,17 @@ type Exited struct{ Status unix.WaitStatus }
 // Checkpointed says that the group was written into the image Dir, and has ended.
 type Checkpointed struct{ Dir string }
 
+// Migrated says that the group lives on another host, and has ended here.
+type Migrated struct{ Host string }
+
 func (Plan) kind() byte         { return 'p' }
 func (Started) kind() byte      { return 's' }
 func (Progress) kind() byte     { return 'g' }
+func (Ready) kind() byte        { return 'r' }
+func (Go) kind() byte           { return 'o' }
 func (Failed) kind() byte       { return 'f' }
 func (Stopped) kind() byte      { return 't' }
 func (Continued) kind() byte    { return 'c' }
 func (Exited) kind() byte       { return 'x' }
 func (Checkpointed) kind() byte { return 'k' }
+func (Migrated) kind() byte     { return 'm' }

@@ -17,8 +17,13 @@ import (
 )
 
 // Checkpoint answers the control socket: it writes the group into an image.
-func (s *supervisor) Checkpoint(ctx context.Context, o group.CheckpointOptions, progress func(group.Progress)) (*group.CheckpointReport, error) {
-	report, err := s.checkpoint(ctx, o, progress)
+func (s *supervisor) Checkpoint(ctx context.Context, o group.CheckpointOptions, d group.Dialogue) (*group.CheckpointReport, error) {
+	var report *group.CheckpointReport
+	err := s.withSubject(group.Checkpointing, away{image: o.Dir}, func(subject Subject) (err error) {
+		subject.Step = steps(o.Steps, d)
+		report, err = s.ckpt.Checkpoint(ctx, subject, o, d.Progress)
+		return err
+	})
 	if err != nil {
 		s.log.Warn("no checkpoint", "dir", o.Dir, "error", err)
 		return nil, err
@@ -27,30 +32,55 @@ func (s *supervisor) Checkpoint(ctx context.Context, o group.CheckpointOptions, 
 	return report, nil
 }
 
-func (s *supervisor) checkpoint(ctx context.Context, o group.CheckpointOptions, progress func(group.Progress)) (*group.CheckpointReport, error) {
+// steps asks a client before each step, if it wants that.
+func steps(wanted bool, d group.Dialogue) func(context.Context, string) error {
+	if !wanted {
+		return nil
+	}
+	return func(ctx context.Context, point string) error {
+		a, err := d.Ask(ctx, group.Question{What: group.QuestionStep, Point: point})
+		if err == nil && a != group.AnswerGo {
+			err = fmt.Errorf("the answer to %s was %q", point, a)
+		}
+		return err
+	}
+}
+
+// away is where a group is that has ended here: in an image, or on another host.
+type away struct{ image, host string }
+
+func (a away) String() string {
+	if a.host != "" {
+		return "on " + a.host
+	}
+	return "in " + a.image
+}
+
+// withSubject calls f with the group, which is in state meanwhile, and to be found at to if f says that it is ending.
+func (s *supervisor) withSubject(state string, to away, f func(Subject) error) error {
 	if !s.busy.TryLock() {
-		return nil, errors.New("a checkpoint is being made already: wait for it")
+		return errors.New("a checkpoint or a migration is under way already: wait for it")
 	}
 	defer s.busy.Unlock()
 	if err := s.checkpointable(); err != nil {
-		return nil, err
+		return err
 	}
 	subject := Subject{
 		ID: s.registration.ID, Name: s.plan.Name, Command: s.command, Started: s.started, Root: s.pid, Cell: s.cell,
 		Inherited: s.inherited, Terminal: s.terminal, Logger: s.log,
-		Ending: func() { s.image.Store(&o.Dir) },
+		Ending: func() { s.away.Store(&to) },
 	}
 	if w, ok := s.interposition.(*withRocks); ok {
 		subject.Interposer = w.interposer
 	}
 	before := s.state.get()
-	s.state.set(group.Checkpointing)
+	s.state.set(state)
 	defer func() {
-		if s.image.Load() == nil {
-			s.state.swap(group.Checkpointing, before)
+		if s.away.Load() == nil {
+			s.state.set(before)
 		}
 	}()
-	return s.ckpt.Checkpoint(ctx, subject, o, progress)
+	return f(subject)
 }
 
 // checkpointable says why the group cannot be checkpointed, if it cannot.
@@ -58,8 +88,8 @@ func (s *supervisor) checkpointable() error {
 	switch {
 	case s.cell == nil:
 		return errors.New("the group was not started with -k: start it with rock -k")
-	case s.image.Load() != nil:
-		return fmt.Errorf("the group has ended: it is in %s", *s.image.Load())
+	case s.away.Load() != nil:
+		return fmt.Errorf("the group has ended: it is %v", s.away.Load())
 	case s.state.get() == group.Ending:
 		return errors.New("the group has ended")
 	case s.commandGone.Load():
@@ -68,11 +98,15 @@ func (s *supervisor) checkpointable() error {
 	return nil
 }
 
-// ended tells the front how the command has ended: of its own, or because it is in an image now.
+// ended tells the front how the command has ended: of its own, or because it is elsewhere now.
 func (s *supervisor) ended(status unix.WaitStatus) {
 	s.commandGone.Store(true)
-	if dir := s.image.Load(); dir != nil {
-		s.tell(stage.Checkpointed{Dir: *dir})
+	if to := s.away.Load(); to != nil {
+		if to.host != "" {
+			s.tell(stage.Migrated{Host: to.host})
+		} else {
+			s.tell(stage.Checkpointed{Dir: to.image})
+		}
 		return
 	}
 	s.tell(stage.Exited{Status: status})
@@ -96,7 +130,7 @@ func (s *supervisor) periodic(ctx context.Context) {
 		}
 		name := fmt.Sprintf("%s%s-%04d", prefix, time.Now().UTC().Format("20060102T150405Z"), n)
 		o := group.CheckpointOptions{Dir: filepath.Join(p.Dir, name), LeaveRunning: true}
-		if _, err := s.Checkpoint(ctx, o, func(group.Progress) {}); err != nil {
+		if _, err := s.Checkpoint(ctx, o, nobody{}); err != nil {
 			if ctx.Err() != nil {
 				return // the group has ended, which needs no checkpoint
 			}
@@ -108,6 +142,15 @@ func (s *supervisor) periodic(ctx context.Context) {
 			s.tellUser(fmt.Sprintf("old periodic checkpoints stay: %v", err))
 		}
 	}
+}
+
+// nobody is the client of what the supervisor does of its own accord.
+type nobody struct{}
+
+func (nobody) Progress(group.Progress) {}
+
+func (nobody) Ask(context.Context, group.Question) (string, error) {
+	return "", errors.New("there is nobody to ask")
 }
 
 // tellUser writes one line to the command's standard error if that is a terminal: in a file or a pipe it would be part of

@@ -2,11 +2,14 @@ package supervise
 
 import (
 	"context"
+	"io"
 	"log/slog"
+	"net/netip"
 	"os"
 	"syscall"
 	"time"
 
+	"rock/rocks"
 	"rock/rocks/group"
 	"rock/rocks/group/stage"
 	"rock/rocks/interpose"
@@ -18,6 +21,9 @@ type Checkpointer interface {
 	NewCell(id string) (Cell, error)
 	// Checkpoint writes a group into an image. If that fails the group goes on.
 	Checkpoint(ctx context.Context, s Subject, o group.CheckpointOptions, progress func(group.Progress)) (*group.CheckpointReport, error)
+	// Migrate hands a group over to another host, which is reached through link, and closes that. If that fails the
+	// group goes on.
+	Migrate(ctx context.Context, s Subject, o group.MigrateOptions, link io.ReadWriteCloser, d group.Dialogue) (*group.MigrateReport, *Moved, error)
 	// Prune keeps the newest images in dir whose names begin with prefix, and removes the others.
 	Prune(dir, prefix string, keep int) error
 	// Open opens an image, to be restored. It calls progress meanwhile and while the image is restored, maybe from
@@ -34,6 +40,9 @@ type Cell interface {
 	Freeze(ctx context.Context, nudge func()) error
 	Thaw(ctx context.Context) error
 	Kill(ctx context.Context) error
+	// Mark notes for whoever finds the cell, should this process die, that its processes live elsewhere. Unmark takes that back.
+	Mark() error
+	Unmark() error
 	Remove() error
 	Path() string // of the cgroup
 }
@@ -49,9 +58,19 @@ type Subject struct {
 	Inherited  []string              // pipes that the command was started with, as in /proc/PID/fd: "pipe:[123]"
 	Terminal   uint64                // rdev of the terminal made for the group; 0: none
 	Logger     *slog.Logger
+	// Step is called when a step has been done, one of group.StepFrozen and so on; an error gives the operation up.
+	// It may be nil.
+	Step func(ctx context.Context, point string) error
 	// Ending is called when the image is in its place and the processes are about to be killed: from here on the image
 	// is the group, whatever happens. Not called if the group is to go on.
 	Ending func()
+}
+
+// Moved says where a group is now.
+type Moved struct {
+	Host   string           // its name
+	Resume []netip.AddrPort // where peers find it
+	Rocks  []*rocks.State   // which it took along
 }
 
 // Restorer restores one image.
@@ -77,6 +96,8 @@ type RestoreJob struct {
 	Standard [3]*os.File      // for pipes to the outside at these descriptors; nil entries: /dev/null
 	Terminal *os.File         // slave of the terminal, nil without
 	Logger   *slog.Logger
+	// Ready is called when all is restored and does not run yet; an error gives the restore up. It may be nil.
+	Ready func(ctx context.Context) error
 }
 
 // Restored is a group that runs again.

@@ -37,6 +37,7 @@ func (s *supervisor) launch() *stage.Failed {
 	if s.plan.Timeout > 0 {
 		settings.Timeout = s.plan.Timeout
 	}
+	s.timeout = settings.Timeout
 	begin := s.begin
 	if s.plan.Restore != nil {
 		begin = s.restore

@@ -3,6 +3,7 @@ package supervise
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"os"
 	"time"
 
@@ -36,9 +37,13 @@ func (s *supervisor) restore(settings group.Settings) error {
 	if s.slave != nil {
 		s.terminal = device(int(s.slave.Fd()))
 	}
-	restored, err := r.Restore(ctx, RestoreJob{
+	job := RestoreJob{
 		Cell: s.cell, Config: cfg, Standard: [3]*os.File{os.Stdin, os.Stdout, os.Stderr}, Terminal: s.slave, Logger: s.log,
-	})
+	}
+	if s.plan.Restore.Hold {
+		job.Ready = func(context.Context) error { return s.hold(cfg.Endpoint.Addresses()) }
+	}
+	restored, err := r.Restore(ctx, job)
 	if err != nil {
 		_ = cfg.Endpoint.Close()
 		return err
@@ -47,6 +52,18 @@ func (s *supervisor) restore(settings group.Settings) error {
 	s.interposition = &withRocks{cfg.Endpoint, restored.Interposer}
 	for _, w := range restored.Warnings {
 		s.warn(w)
+	}
+	return nil
+}
+
+// hold tells the front that all is ready, and waits until it may go on. If the front dies it may not.
+func (s *supervisor) hold(resume []netip.AddrPort) error {
+	if err := s.channel.Send(stage.Ready{Resume: resume}); err != nil {
+		return err
+	}
+	m, _, err := s.channel.Receive()
+	if _, ok := m.(stage.Go); err != nil || !ok {
+		return fmt.Errorf("the hand-over was given up (%v)", err)
 	}
 	return nil
 }

@@ -33,13 +33,18 @@ type supervisor struct {
 	inherited   []string   // pipes that the command was started with
 	terminal    uint64     // rdev of the terminal that was made for it; 0: none
 	commandGone atomic.Bool
-	image       atomic.Pointer[string] // where the group is now, if it was ended by a checkpoint
+	away        atomic.Pointer[away] // where the group is now, if it was ended by a checkpoint or a migration
+	settling    doubt
+	moved       *Moved        // after a migration
+	leave       chan struct{} // closed when what is left after a migration is to end
+	leaveOnce   sync.Once
 
 	registration  *group.Registration // nil without
 	server        *group.Server       // nil without
 	interposition interposition       // nil without
 	pid           int                 // of the command
 	started       time.Time
+	timeout       time.Duration // of rocks that are suspended
 	joined        stage.Moment
 	state         state
 	nudge         *time.Timer // continues the front; nil before the first time
@@ -62,7 +67,7 @@ func Run(fd int, command []string, ckpt Checkpointer) int {
 		return 1 // the front died before it told
 	}
 	log, slave, master := plan.Handles.Sort(files)
-	s := &supervisor{plan: plan, command: command, channel: channel, log: openLog(log), slave: slave, ckpt: ckpt}
+	s := &supervisor{plan: plan, command: command, channel: channel, log: openLog(log), slave: slave, ckpt: ckpt, leave: make(chan struct{})}
 	if master != nil {
 		go discard(master)
 	}
@@ -93,6 +98,10 @@ func (s *supervisor) run() int {
 	periodic.Wait()
 	s.busy.Lock() // a checkpoint comes to its end first
 	s.busy.Unlock()
+	if s.moved != nil {
+		s.forward()
+		return 0
+	}
 	s.linger()
 	return 0
 }

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"rock/rocks/group"
+)
+
+// migrating are the options of migrate.
+type migrating struct {
+	group.MigrateOptions
+	transport
+	json bool
+}
+
+func newMigrate() *cobra.Command {
+	var o migrating
+	cmd := &cobra.Command{
+		Use:   "migrate [-l] [--exec CMD] [--dry-run] GROUP HOST",
+		Short: "move a group to another host while it runs",
+		Long: `Moves a group that was started with rock -k to another host, where rock is
+installed too: its processes, and the rocks that they have. Peers see a pause.
+The group goes on there without a terminal; rockctl ls shows it there.
+
+It is done by rockctl receive there, which is started with ssh HOST as root, or
+with --exec in another way. Before anything is stopped both hosts look for what
+is in the way; --dry-run only does that. Until the group is complete on the other
+goes on here after any failure, and after Ctrl-C.`,
+		Example: `  rockctl migrate redis root@b.example.org
+  rockctl migrate --exec 'ssh -J gate b sudo rockctl receive' redis b`,
+		Args:              cobra.ExactArgs(2),
+		ValidArgsFunction: completeGroup,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.host = args[1]
+			o.Host = args[1]
+			r, err := o.run(cmd, args[0])
+			if err != nil {
+				return err
+			}
+			return o.write(cmd, args[0], r)
+		},
+	}
+	f := cmd.Flags()
+	f.BoolVarP(&o.Localhost, "localhost", "l", false, "have its rocks look for peers on that host too")
+	f.StringVar(&o.exec, "exec", "", "run `CMD` instead of ssh HOST; what it starts is\nrockctl receive")
+	f.BoolVarP(&o.DryRun, "dry-run", "n", false, "only look what is in the way")
+	jsonFlag(cmd, &o.json)
+	return cmd
+}
+
+// run moves the group, and shows how far that is.
+func (o *migrating) run(cmd *cobra.Command, name string) (*group.MigrateReport, error) {
+	ctx, stop := signal.NotifyContext(cmd.Context(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+	defer stop()
+	defer context.AfterFunc(ctx, stop)() // a second Ctrl-C does not wait
+	groups, err := listGroups(ctx)
+	if err != nil {
+		return nil, err
+	}
+	g, err := group.Resolve(groups, name)
+	if err != nil {
+		return nil, err
+	}
+	var token [16]byte
+	_, _ = rand.Read(token[:]) // never fails
+	o.Token = hex.EncodeToString(token[:])
+	process, from, to, err := o.start()
+	if err != nil {
+		return nil, err
+	}
+	p := newProgress(cmd.ErrOrStderr())
+	r, err := g.Migrate(ctx, o.MigrateOptions, from, to, group.Talk{Progress: p.show, Answer: o.answer})
+	p.end()
+	_ = process.Wait() // the supervisor has said all there is to say
+	if errors.Is(err, group.ErrGivenUp) {
+		return nil, fmt.Errorf("%w: group %s goes on here", err, g.ID)
+	}
+	return r, err
+}
+
+// resolveEvery and resolveFor bound the attempts to reach a host that holds the answer.
+const (
+	resolveEvery = 2 * time.Second
+	resolveFor   = 2 * time.Minute
+)
+
+// answer answers the question what has become of the group, by asking the other host until it says so.
+func (o *migrating) answer(ctx context.Context, q group.Question) (string, error) {
+	if q.What != group.QuestionOutcome {
+		return "", fmt.Errorf("the supervisor asks something unknown: %s", q.What)
+	}
+	t := o.transport
+	t.host = q.Host
+	limit, cancel := context.WithTimeout(ctx, resolveFor)
+	defer cancel()
+	for {
+		a, err := t.resolve(limit, q.Token)
+		if err == nil {
+			return a, nil
+		}
+		fmt.Fprintf(os.Stderr, "rockctl: %v; the group stands still until that is known\n", err)
+		select {
+		case <-limit.Done():
+			return "", fmt.Errorf("%w; when %s can be reached again: rockctl migrate GROUP %s", err, q.Host, q.Host)
+		case <-time.After(resolveEvery):
+		}
+	}
+}

@@ -1,0 +1,106 @@
+package migrate
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"rock/migrate/stream"
+)
+
+// lookEvery is how often it is looked whether CRIU has begun another file of pages.
+const lookEvery = 10 * time.Millisecond
+
+// sending sends the files of an image. Those with memory, which are nearly all of it, are sent while CRIU writes them; the
+// others, which are changed once more at the end, when all is there.
+type sending struct {
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+	conn    *stream.Conn
+	dir     string
+	written chan struct{} // closed when CRIU has written everything
+	work    sync.WaitGroup
+
+	begun []string // files; of follow, and then of rest
+}
+
+func newSending(ctx context.Context, conn *stream.Conn, dir string) *sending {
+	s := &sending{conn: conn, dir: dir, written: make(chan struct{})}
+	s.ctx, s.cancel = context.WithCancelCause(ctx)
+	s.work.Go(s.follow)
+	return s
+}
+
+// follow sends files of pages.
+func (s *sending) follow() {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for last := false; !last; {
+		select {
+		case <-tick.C:
+		case <-s.written:
+			last = true
+		case <-s.ctx.Done():
+			return
+		}
+		names, _ := filepath.Glob(filepath.Join(s.dir, "pages-*.img"))
+		for _, path := range names {
+			name := filepath.Base(path)
+			if slices.Contains(s.begun, name) {
+				continue
+			}
+			s.work.Go(func() {
+				if err := s.send(name, s.begin(name), s.written); err != nil {
+					s.cancel(err)
+				}
+			})
+		}
+	}
+}
+
+// begin numbers a file.
+func (s *sending) begin(name string) uint32 {
+	s.begun = append(s.begun, name)
+	return uint32(len(s.begun))
+}
+
+// send sends one file.
+func (s *sending) send(name string, id uint32, grown <-chan struct{}) error {
+	f, err := os.Open(filepath.Join(s.dir, name))
+	if err != nil {
+		return fmt.Errorf("send image: %w", err)
+	}
+	defer f.Close()
+	if err := s.conn.Send(kindFile, file{ID: id, Name: name}); err != nil {
+		return err
+	}
+	_, err = s.conn.SendFile(s.ctx, id, f, grown)
+	return err
+}
+
+// rest sends what has not been sent yet, when all is written, and returns when all has been taken by the transport.
+func (s *sending) rest(ctx context.Context) error {
+	close(s.written)
+	s.work.Wait()
+	if s.ctx.Err() != nil {
+		return context.Cause(s.ctx)
+	}
+	entries, err := os.ReadDir(s.dir)
+	if err != nil {
+		return fmt.Errorf("send image: %w", err)
+	}
+	for _, e := range entries {
+		if slices.Contains(s.begun, e.Name()) || strings.HasPrefix(e.Name(), ".") {
+			continue
+		}
+		if err := s.send(e.Name(), s.begin(e.Name()), nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}

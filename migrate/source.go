@@ -1,0 +1,193 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"time"
+
+	"rock/ckpt"
+	"rock/ckpt/image"
+	"rock/ckpt/survey"
+	"rock/migrate/stream"
+	"rock/rocks/group"
+	"rock/rocks/group/supervise"
+)
+
+// source is the first half of a migration: where the group is, and is to end.
+type source struct {
+	subject  supervise.Subject
+	options  group.MigrateOptions
+	dialogue group.Dialogue
+	rock     string
+
+	link io.Closer
+	conn *stream.Conn
+	line *line
+
+	ctx    context.Context // ends when it is given up
+	cancel context.CancelCauseFunc
+
+	sending *sending // nil before the dump
+	verdict verdict
+	resume  []netip.AddrPort
+	done    done
+}
+
+func newSource(ctx context.Context, s supervise.Subject, o group.MigrateOptions, link io.ReadWriteCloser, d group.Dialogue, rock string) *source {
+	x := &source{subject: s, options: o, dialogue: d, rock: rock, link: link, conn: stream.New(link, link)}
+	x.ctx, x.cancel = context.WithCancelCause(ctx)
+	return x
+}
+
+// run migrates the group.
+func (x *source) run(e ckpt.Engine) (out *ckpt.HandedOver, err error) {
+	unlink := context.AfterFunc(x.ctx, func() { x.link.Close() })
+	defer func() {
+		unlink()
+		x.cancel(nil)
+		x.link.Close()
+		if x.line != nil {
+			x.line.wait()
+		}
+	}()
+	x.dialogue.Progress(group.Progress{Phase: "connect"})
+	if err := x.conn.Hello(); err != nil {
+		return nil, x.why(fmt.Errorf("reach rockctl on %s: %w", x.options.Host, err))
+	}
+	x.line = newLine(x.conn, x.cancel)
+	staging := stagingDir(e.Getenv) + "/rock-leave-" + x.options.Token
+	out, err = e.HandOver(x.ctx, x.subject, group.CheckpointOptions{Dir: staging}, x, x.dialogue.Progress)
+	if err != nil && out == nil {
+		err = x.why(err)
+		x.giveUp(err)
+	}
+	return out, err
+}
+
+// why prefers the reason for which it was given up to what that led to.
+func (x *source) why(err error) error {
+	if cause := context.Cause(x.ctx); cause != nil && !errors.Is(err, cause) {
+		return cause
+	}
+	return err
+}
+
+// farewell is how long the target may take to be told that nothing comes.
+const farewell = time.Second
+
+// giveUp tells the target, if it can be told.
+func (x *source) giveUp(why error) {
+	told := make(chan struct{})
+	go func() {
+		defer close(told)
+		_ = x.conn.Send(kindAbort, abort{Reason: why.Error()})
+	}()
+	select {
+	case <-told:
+	case <-time.After(farewell):
+	}
+}
+
+// Announce asks the target whether the group can live there.
+func (x *source) Announce(ctx context.Context, m *image.Manifest, memory int64, problems []survey.Problem) error {
+	x.dialogue.Progress(group.Progress{Phase: "look"})
+	o := offer{Token: x.options.Token, Rock: x.rock, Manifest: *m, Memory: memory, Localhost: x.options.Localhost,
+		DryRun: x.options.DryRun, Clock: time.Now()}
+	if err := x.conn.Send(kindOffer, o); err != nil {
+		return err
+	}
+	if err := x.line.expect(ctx, kindVerdict, &x.verdict, nil); err != nil {
+		return err
+	}
+	for _, p := range x.verdict.Problems {
+		p.What = "on " + x.options.Host + ": " + p.What
+		problems = append(problems, p)
+	}
+	if x.options.DryRun {
+		return &lookedError{host: x.verdict.Host, memory: memory, processes: len(m.Processes), problems: problems, warnings: x.verdict.Warnings}
+	}
+	if len(problems) > 0 {
+		return &ckpt.PreflightError{What: "migration", Problems: problems}
+	}
+	return nil
+}
+
+// Follow sends memory while CRIU writes it.
+func (x *source) Follow(ctx context.Context, dir string) {
+	x.line.hurry()
+	x.sending = newSending(ctx, x.conn, dir)
+}
+
+// Deliver sends the rest and hands the group over.
+func (x *source) Deliver(ctx context.Context, dir string, m *image.Manifest) error {
+	if err := x.deliver(ctx, m); err != nil {
+		return err
+	}
+	x.dialogue.Progress(group.Progress{Phase: "commit"})
+	return x.commit()
+}
+
+// deliver does all that can fail and be given up.
+func (x *source) deliver(ctx context.Context, m *image.Manifest) error {
+	x.dialogue.Progress(group.Progress{Phase: "send", Done: x.conn.Stats().Sent, Total: m.Stats.PageBytes})
+	if err := x.sending.rest(ctx); err != nil {
+		return err
+	}
+	if err := x.conn.Send(kindComplete, complete{Manifest: *m}); err != nil {
+		return err
+	}
+	var r ready
+	if err := x.line.expect(ctx, kindReady, &r, x.dialogue.Progress); err != nil {
+		return err
+	}
+	x.resume = r.Resume
+	if x.subject.Step != nil {
+		return x.subject.Step(ctx, group.StepReady)
+	}
+	return nil
+}
+
+// doneTime is how long a target may take to let a group run whose processes are all there.
+const doneTime = 20 * time.Second
+
+// commit makes the target the owner. After it only one question is open: whether it knows.
+func (x *source) commit() error {
+	if err := x.subject.Cell.Mark(); err != nil {
+		return fmt.Errorf("note that the group goes elsewhere: %w", err)
+	}
+	x.line.commit()
+	// From here on it is not given up any more when the client leaves.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(x.ctx), doneTime)
+	defer cancel()
+	if x.ctx.Err() != nil {
+		return errors.Join(context.Cause(x.ctx), x.subject.Cell.Unmark())
+	}
+	err := x.conn.Send(kindCommit, nil)
+	if err == nil {
+		err = x.line.expect(ctx, kindDone, &x.done, nil)
+	}
+	var refused *abortedError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &refused): // which it says only if it never will
+		return errors.Join(err, x.subject.Cell.Unmark())
+	}
+	return x.settle(err)
+}
+
+// settle finds out whether the group lives on the target.
+func (x *source) settle(broken error) error {
+	x.subject.Logger.Warn("migration in doubt", "host", x.options.Host, "error", broken)
+	answer, err := x.dialogue.Ask(context.WithoutCancel(x.ctx), group.Question{What: group.QuestionOutcome, Token: x.options.Token, Host: x.options.Host})
+	if err != nil {
+		return errors.Join(broken, err) // only if nobody can be asked any more
+	}
+	if answer == group.AnswerRuns {
+		return nil
+	}
+	return errors.Join(broken, x.subject.Cell.Unmark())
+}

@@ -1,0 +1,179 @@
+package migrate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"time"
+
+	"rock/ckpt"
+	"rock/ckpt/image"
+	"rock/ckpt/survey"
+	"rock/migrate/stream"
+	"rock/rocks/group"
+	"rock/rocks/group/front"
+)
+
+// Receiver is the second half of a migration: it brings a group to life on this host that comes from another.
+type Receiver struct {
+	Engine Engine
+	Log    *os.File     // for the supervisor of the group, nil for none; Run closes it
+	Logger *slog.Logger // for what nobody is left to be told
+}
+
+// target is a Receiver at work.
+type target struct {
+	Receiver
+	conn    *stream.Conn
+	line    *line
+	cancel  context.CancelCauseFunc
+	offer   offer
+	place   string // directory of this migration
+	journal *journal
+	arrival *arrival
+	doubt   bool // the source may have given the group up without our knowing
+	result  front.Result
+	warned  []string
+}
+
+// Run serves one migration over a transport, and returns when the group runs, or never will. It takes this process
+// over as front.Restore does, so it is called once, by the main goroutine.
+func (r Receiver) Run(ctx context.Context, transport io.ReadWriteCloser) error {
+	x := &target{Receiver: r, conn: stream.New(transport, transport)}
+	ctx, x.cancel = context.WithCancelCause(ctx)
+	if err := x.conn.Hello(); err != nil {
+		return fmt.Errorf("receive a group: %w", err)
+	}
+	x.line = newLine(x.conn, x.cancel)
+	defer x.line.wait()
+	defer transport.Close()
+	defer x.cancel(nil)
+	err := x.run(ctx)
+	if err == nil {
+		return nil
+	}
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+	}
+	if !x.doubt {
+		_ = x.conn.Send(kindAbort, abort{Reason: err.Error()})
+	}
+	return fmt.Errorf("receive a group: %w", err)
+}
+
+func (x *target) run(ctx context.Context) error {
+	goOn, err := x.admit(ctx)
+	if err != nil || !goOn {
+		return err
+	}
+	defer x.journal.close()
+	if err := x.arriveAndRun(ctx); err != nil {
+		return errors.Join(err, x.giveUp())
+	}
+	_ = os.RemoveAll(filepath.Join(x.place, imageDir))
+	// Should this be lost, the journal has it.
+	_ = x.conn.Send(kindDone, done{Pid: x.result.Pid, Warnings: x.warned})
+	return nil
+}
+
+// arriveAndRun takes the image, and lets the group run.
+func (x *target) arriveAndRun(ctx context.Context) error {
+	var c complete
+	if err := x.line.expect(ctx, kindComplete, &c, nil); err != nil {
+		return err
+	}
+	if err := x.arrival.complete(ctx, &c.Manifest); err != nil {
+		return err
+	}
+	return x.restore(ctx)
+}
+
+// skew is how far clocks may differ before the user is told.
+const skew = 2 * time.Second
+
+// admit looks whether the group can live here, and tells the source.
+func (x *target) admit(ctx context.Context) (goOn bool, err error) {
+	if err := x.line.expect(ctx, kindOffer, &x.offer, nil); err != nil {
+		return false, err
+	}
+	o := &x.offer
+	if x.place, err = placeOf(stagingDir(x.Engine.Getenv), o.Token); err != nil {
+		return false, err
+	}
+	v := verdict{Rock: x.Engine.Rock}
+	v.Host, _ = os.Hostname()
+	v.Problems = x.Engine.Admit(&o.Manifest, o.Memory, filepath.Dir(x.place), func(image.File) bool { return false })
+	if dir, err := group.OpenDir(x.Engine.Getenv); err != nil {
+		v.Problems = append(v.Problems, survey.Problem{What: err.Error()})
+	} else if err := dir.Vacant(o.Manifest.Group.Name, o.Manifest.Group.ID); err != nil {
+		v.Problems = append(v.Problems, survey.Problem{What: err.Error(), Remedy: "end that group"})
+	}
+	if d := time.Since(o.Clock).Round(time.Second); d > skew || d < -skew {
+		v.Warnings = append(v.Warnings, fmt.Sprintf("the clocks differ by %v: what the group does at a time of day is late or early by as much", d))
+	}
+	goOn = len(v.Problems) == 0 && !o.DryRun
+	if goOn {
+		if err := x.begin(); err != nil {
+			return false, err
+		}
+	}
+	return goOn, x.conn.Send(kindVerdict, v)
+}
+
+// begin makes the directory of this migration, and is ready for files from then on.
+func (x *target) begin() (err error) {
+	sweep(filepath.Dir(x.place))
+	if x.journal, err = createJournal(x.place); err != nil {
+		return err
+	}
+	x.arrival, err = newArrival(filepath.Join(x.place, imageDir, "of-"+x.offer.Manifest.Group.ID))
+	if err != nil {
+		return errors.Join(err, x.journal.close())
+	}
+	take := sink(x.arrival.take)
+	x.line.sink.Store(&take)
+	return nil
+}
+
+// restore restores the group, and lets it run when the source has given it up.
+func (x *target) restore(ctx context.Context) error {
+	_ = x.conn.Send(kindProgress, progress{Phase: "restore"})
+	o := arrivalOptions{Journal: filepath.Join(x.place, journalFile)}
+	o.Arrived = true
+	var err error
+	x.result, err = front.Restore(front.RestoreOptions{
+		Dir: x.arrival.dir, Localhost: x.offer.Localhost, Detach: true, Log: x.Log, Rescue: ckpt.Rescue, Extra: o.encode(),
+		Warn:  func(line string) { x.warned = append(x.warned, line) },
+		Ready: func(resume []netip.AddrPort) error { return x.await(ctx, resume) },
+	})
+	return err
+}
+
+// await tells the source that all is ready, and waits for its decision.
+func (x *target) await(ctx context.Context, resume []netip.AddrPort) error {
+	if err := x.conn.Send(kindReady, ready{Resume: resume}); err != nil {
+		return err
+	}
+	if err := x.line.expect(ctx, kindCommit, nil, nil); err != nil {
+		var said *abortedError
+		x.doubt = !errors.As(err, &said)
+		return err
+	}
+	x.line.commit()
+	return nil
+}
+
+// giveUp notes that the group does not live here. Where the source may be lost together with its copy, ours is kept.
+func (x *target) giveUp() error {
+	err := x.journal.note(entry{State: stateNever})
+	if !x.doubt {
+		return errors.Join(err, x.arrival.abandon(), os.RemoveAll(filepath.Join(x.place, imageDir)))
+	}
+	x.Logger.Warn(fmt.Sprintf("the other host went silent before it said who owns the group: should it be lost there, bring it back with rockctl restore -D %s", x.arrival.dir))
+	return err
+}
