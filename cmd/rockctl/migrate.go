@@ -34,8 +34,8 @@ The group goes on there without a terminal; rockctl ls shows it there.
 
 It is done by rockctl receive there, which is started with ssh HOST as root, or
 with --exec in another way. Before anything is stopped both hosts look for what
-is in the way; --dry-run only does that. Until the group is complete on the other
-goes on here after any failure, and after Ctrl-C.`,
+is in the way; --dry-run only does that. Until all is complete on the other host
+the group goes on here after any failure, and after Ctrl-C.`,
 		Example: `  rockctl migrate redis root@b.example.org
   rockctl migrate --exec 'ssh -J gate b sudo rockctl receive' redis b`,
 		Args:              cobra.ExactArgs(2),
