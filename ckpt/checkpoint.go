@@ -151,7 +151,7 @@ func (c *checkpoint) standStill(ctx context.Context) error {
 	c.quiet = time.Now()
 	c.aside = make(chan error, 1)
 	go func() { c.aside <- c.writeConnections() }()
-	return nil
+	return c.step(ctx, group.StepQuiet)
 }
 
 // step waits at a point for whoever wants to be asked there.
@@ -233,12 +233,16 @@ func (c *checkpoint) keep(ctx context.Context) error {
 	if err := c.complete(); err != nil {
 		return err
 	}
+	err := c.draft.Complete(ctx, c.manifest, func(done, total int64) {
+		c.progress(group.Progress{Phase: "write", Done: done, Total: total})
+	})
+	if err != nil {
+		return err
+	}
 	if err := c.step(ctx, group.StepReady); err != nil {
 		return err
 	}
-	err := c.draft.Commit(ctx, c.manifest, func(done, total int64) {
-		c.progress(group.Progress{Phase: "write", Done: done, Total: total})
-	})
+	err = c.draft.Place(ctx)
 	c.kept = err == nil
 	return err
 }

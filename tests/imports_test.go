@@ -79,6 +79,7 @@ var leaves = []string{
 	"rocks/wire", "rocks/flight", "rocks/auth",
 	"rocks/interpose/seccomp", "rocks/interpose/tracee",
 	"ckpt/criu", "ckpt/freeze", "ckpt/image", "ckpt/survey",
+	"migrate/stream",
 }
 
 // parts are what rocks is made of: they do not import it.

@@ -15,26 +15,41 @@ import (
 // syncers is how many files are synced at once: they share the commits of the file system's journal.
 const syncers = 8
 
-// Commit completes the image: it computes the checksums of all files, fills in m.Sums (and m.Created if that is
-// zero), writes the manifest, makes everything durable and renames the directory to its place. [RocksFile]
-// must have been written.
+// Commit completes the image and puts it in its place: [Draft.Complete] and [Draft.Place].
 //
 // After an error, which a cancelled context causes too, the draft is gone and nothing is at its place, which may
 // be an [*ExistsError]: something has come there meanwhile. Except for that the place is as before.
+func (d *Draft) Commit(ctx context.Context, m *Manifest, progress func(done, total int64)) error {
+	if err := d.Complete(ctx, m, progress); err != nil {
+		return err
+	}
+	return d.Place(ctx)
+}
+
+// Complete computes the checksums of all files, fills in m.Sums (and m.Created if that is
+// zero), writes the manifest and makes everything durable. [RocksFile] must have been written. After an error, which a cancelled
+// context causes too, the draft is gone.
 //
 // progress, which may be nil, is told how many bytes of the checksums are done; calls do not overlap, and come from
 // other goroutines.
-func (d *Draft) Commit(ctx context.Context, m *Manifest, progress func(done, total int64)) error {
-	return d.commit(ctx, m, true, progress)
+func (d *Draft) Complete(ctx context.Context, m *Manifest, progress func(done, total int64)) error {
+	return d.complete(ctx, m, true, progress)
 }
+
+// Place renames the directory of a complete image to its place, for good or not at all. After an error, which may
+// be an [*ExistsError], the draft is gone.
+func (d *Draft) Place(ctx context.Context) error { return d.place(ctx, true) }
 
 // CommitBrief is Commit for an image that is restored at once and need not survive a crash of the host: nothing is
 // made durable, which is what takes longest.
 func (d *Draft) CommitBrief(ctx context.Context, m *Manifest) error {
-	return d.commit(ctx, m, false, nil)
+	if err := d.complete(ctx, m, false, nil); err != nil {
+		return err
+	}
+	return d.place(ctx, false)
 }
 
-func (d *Draft) commit(ctx context.Context, m *Manifest, durable bool, progress func(done, total int64)) (err error) {
+func (d *Draft) complete(ctx context.Context, m *Manifest, durable bool, progress func(done, total int64)) (err error) {
 	if d.done {
 		return fmt.Errorf("commit image: %w", os.ErrClosed)
 	}
@@ -69,11 +84,20 @@ func (d *Draft) commit(ctx context.Context, m *Manifest, durable bool, progress 
 			return fmt.Errorf("commit image: %w", err)
 		}
 	}
-	if ctx.Err() != nil {
-		return fmt.Errorf("commit image: %w", context.Cause(ctx))
+	return nil
+}
+
+func (d *Draft) place(ctx context.Context, durable bool) (err error) {
+	if d.done {
+		return fmt.Errorf("commit image: %w", os.ErrClosed)
 	}
-	if err := d.rename(durable); err != nil {
-		return err
+	if ctx.Err() != nil {
+		err = fmt.Errorf("commit image: %w", context.Cause(ctx))
+	} else {
+		err = d.rename(durable)
+	}
+	if err != nil {
+		return errors.Join(err, d.Abandon())
 	}
 	d.close()
 	return nil

@@ -56,6 +56,7 @@ const (
 // Points that an operation with Steps comes to.
 const (
 	StepFrozen = "frozen" // the group stands still
+	StepQuiet  = "quiet"  // its connections are at rest
 	StepReady  = "ready"  // all that can fail has been done
 )
 
