@@ -17,6 +17,7 @@ import (
 func newCheckpoint() *cobra.Command {
 	var o group.CheckpointOptions
 	var asJSON bool
+	var set string
 	cmd := &cobra.Command{
 		Use:   "checkpoint [-R] [-D DIR] GROUP",
 		Short: "write a group into an image, with its connections",
@@ -28,6 +29,9 @@ Ctrl-C gives it up, and the group goes on. So it does after any error.`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeGroup,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if set != "" {
+				return checkpointSet(cmd, set, o, asJSON)
+			}
 			r, err := checkpoint(cmd, args[0], o)
 			if err != nil {
 				return err
@@ -46,6 +50,7 @@ Ctrl-C gives it up, and the group goes on. So it does after any error.`,
 	imagesDir(cmd, &o.Dir, "`DIR` to make, ./NAME.ckpt if not given")
 	f.BoolVar(&o.TCPEstablished, "tcp-established", false, "keep open ordinary connections, for a\nrestore on the same address")
 	jsonFlag(cmd, &asJSON)
+	setFlag(cmd, &set, "write all groups called `NAME` or NAME.SOMETHING at\none moment, into images in DIR, instead of one GROUP")
 	return cmd
 }
 
@@ -73,7 +78,7 @@ func checkpoint(cmd *cobra.Command, name string, o group.CheckpointOptions) (*gr
 		return nil, fmt.Errorf("-D: %w", err)
 	}
 	p := newProgress(cmd.ErrOrStderr())
-	r, err := g.Checkpoint(ctx, o, p.show)
+	r, err := g.Checkpoint(ctx, o, group.Talk{Progress: p.show})
 	p.end()
 	if errors.Is(err, group.ErrGivenUp) {
 		return nil, fmt.Errorf("%w: there is no image, and group %s goes on", err, g.ID)

@@ -20,7 +20,9 @@ import (
 type migrating struct {
 	group.MigrateOptions
 	transport
-	json bool
+	json  bool
+	set   string
+	place map[string]string // hosts by the names of groups
 }
 
 func newMigrate() *cobra.Command {
@@ -38,11 +40,19 @@ is in the way; --dry-run only does that. Until all is complete on the other host
 the group goes on here after any failure, and after Ctrl-C.`,
 		Example: `  rockctl migrate redis root@b.example.org
   rockctl migrate --exec 'ssh -J gate b sudo rockctl receive' redis b`,
-		Args:              cobra.ExactArgs(2),
+		Args:              o.args,
 		ValidArgsFunction: completeGroup,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.host = args[1]
-			o.Host = args[1]
+			if o.set != "" {
+				if len(args) > 0 {
+					o.host = args[0]
+				}
+				return o.runSet(cmd)
+			}
+			if len(o.place) > 0 {
+				return errors.New("--place is for --set")
+			}
+			o.host, o.Host = args[1], args[1]
 			r, err := o.run(cmd, args[0])
 			if err != nil {
 				return err
@@ -54,8 +64,18 @@ the group goes on here after any failure, and after Ctrl-C.`,
 	f.BoolVarP(&o.Localhost, "localhost", "l", false, "have its rocks look for peers on that host too")
 	f.StringVar(&o.exec, "exec", "", "run `CMD` instead of ssh HOST; what it starts is\nrockctl receive")
 	f.BoolVarP(&o.DryRun, "dry-run", "n", false, "only look what is in the way")
+	f.StringVar(&o.set, "set", "", "move all groups called `NAME` or NAME.SOMETHING at\nonce, all or none, instead of one GROUP")
+	f.StringToStringVar(&o.place, "place", nil, "with --set, move these to other hosts:\n`GROUP=HOST,...`")
 	jsonFlag(cmd, &o.json)
 	return cmd
+}
+
+// args are GROUP and HOST, with --set only HOST, which may be left out if all have a place.
+func (o *migrating) args(cmd *cobra.Command, args []string) error {
+	if o.set != "" {
+		return cobra.MaximumNArgs(1)(cmd, args)
+	}
+	return cobra.ExactArgs(2)(cmd, args)
 }
 
 // run moves the group, and shows how far that is.
@@ -71,6 +91,13 @@ func (o *migrating) run(cmd *cobra.Command, name string) (*group.MigrateReport, 
 	if err != nil {
 		return nil, err
 	}
+	p := newProgress(cmd.ErrOrStderr())
+	defer p.end()
+	return o.move(ctx, g, group.Talk{Progress: p.show, Answer: o.answer})
+}
+
+// move moves one group.
+func (o *migrating) move(ctx context.Context, g *group.Group, t group.Talk) (*group.MigrateReport, error) {
 	var token [16]byte
 	_, _ = rand.Read(token[:]) // never fails
 	o.Token = hex.EncodeToString(token[:])
@@ -78,9 +105,7 @@ func (o *migrating) run(cmd *cobra.Command, name string) (*group.MigrateReport, 
 	if err != nil {
 		return nil, err
 	}
-	p := newProgress(cmd.ErrOrStderr())
-	r, err := g.Migrate(ctx, o.MigrateOptions, from, to, group.Talk{Progress: p.show, Answer: o.answer})
-	p.end()
+	r, err := g.Migrate(ctx, o.MigrateOptions, from, to, t)
 	_ = process.Wait() // the supervisor has said all there is to say
 	if errors.Is(err, group.ErrGivenUp) {
 		return nil, fmt.Errorf("%w: group %s goes on here", err, g.ID)

@@ -35,12 +35,7 @@ type migrationJSON struct {
 // write tells what the migration has cost, or what is in its way.
 func (o *migrating) write(cmd *cobra.Command, name string, r *group.MigrateReport) error {
 	if o.json {
-		err := writeJSON(cmd.OutOrStdout(), migrationJSON{
-			Group: name, Host: o.host, To: r.To, DryRun: o.DryRun, Total: r.Took.Microseconds(), Frozen: r.Frozen.Microseconds(),
-			Quiesce: r.Quiesce.Microseconds(), CRIU: r.CRIU.Microseconds(), Bytes: r.Bytes, Sent: r.Sent, Pages: r.Pages,
-			Processes: r.Processes, Rocks: r.Rocks, Sockets: r.Sockets, Drained: r.Drained, Files: r.Files,
-			Problems: append([]string{}, r.Problems...), Warnings: append([]string{}, r.Warnings...),
-		})
+		err := writeJSON(cmd.OutOrStdout(), o.reportJSON(name, o.host, r))
 		if err == nil && len(r.Problems) > 0 {
 			err = &toldError{"it cannot be migrated"}
 		}
@@ -53,6 +48,15 @@ func (o *migrating) write(cmd *cobra.Command, name string, r *group.MigrateRepor
 		return writeLooked(cmd.OutOrStdout(), name, r)
 	}
 	return writeMigration(cmd.OutOrStdout(), r)
+}
+
+func (o *migrating) reportJSON(name, host string, r *group.MigrateReport) migrationJSON {
+	return migrationJSON{
+		Group: name, Host: host, To: r.To, DryRun: o.DryRun, Total: r.Took.Microseconds(), Frozen: r.Frozen.Microseconds(),
+		Quiesce: r.Quiesce.Microseconds(), CRIU: r.CRIU.Microseconds(), Bytes: r.Bytes, Sent: r.Sent, Pages: r.Pages,
+		Processes: r.Processes, Rocks: r.Rocks, Sockets: r.Sockets, Drained: r.Drained, Files: r.Files,
+		Problems: append([]string{}, r.Problems...), Warnings: append([]string{}, r.Warnings...),
+	}
 }
 
 // writeMigration says what it has cost.

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 
@@ -19,6 +20,8 @@ type restoring struct {
 	front.RestoreOptions
 	extra ckpt.RestoreOptions
 	log   string
+	set   string
+	wait  bool // see restore_set.go
 }
 
 func newRestore() *cobra.Command {
@@ -39,6 +42,9 @@ command was killed by signal n, 137 the group was checkpointed again.`,
 			if err := o.check(os.Geteuid()); err != nil {
 				return err
 			}
+			if o.set != "" {
+				return restoreSet(cmd, o.set, &o)
+			}
 			return o.run(cmd)
 		},
 	}
@@ -50,6 +56,9 @@ command was killed by signal n, 137 the group was checkpointed again.`,
 	f.DurationVar(&o.Timeout, "timeout", 0, "give up connections after `TIME` offline (72h)")
 	f.StringVar(&o.log, "log", "", "append what rock does to `FILE`")
 	f.BoolVarP(&o.Localhost, "localhost", "l", false, "when offline, look for peers on localhost too: for\ngroups that move to one host together")
+	f.StringVar(&o.set, "set", "", "restore all images of the set `NAME` in DIR, all or\nnone, as with -d")
+	f.BoolVar(&o.wait, "wait", false, "say ready, and wait for go")
+	_ = f.MarkHidden("wait") // fails only for a name that is not there
 	return cmd
 }
 
@@ -64,6 +73,9 @@ func (o *restoring) check(uid int) error {
 	}
 	if o.Timeout < 0 {
 		return fmt.Errorf("--timeout %v: the time cannot be negative", o.Timeout)
+	}
+	if o.set != "" {
+		return nil
 	}
 	if o.Dir == "" {
 		if _, err := os.Stat(image.ManifestFile); err != nil {
@@ -89,6 +101,9 @@ func (o *restoring) run(cmd *cobra.Command) error {
 	p := newProgress(cmd.ErrOrStderr())
 	o.Extra, o.Rescue = o.extra.Encode(), ckpt.Rescue
 	o.Warn = func(line string) { cmd.PrintErrf("rockctl: %s\n", line) }
+	if o.wait {
+		o.Ready = func([]netip.AddrPort) error { return awaitGo(cmd.InOrStdin(), cmd.OutOrStdout()) }
+	}
 	o.Progress = func(now group.Progress) {
 		if p.show(now); now.Phase == "run" {
 			p.end() // the terminal is the group's

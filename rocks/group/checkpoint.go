@@ -46,12 +46,11 @@ var ErrGivenUp = errors.New("checkpoint given up")
 // giveUpTime bounds how long a supervisor may take to give a checkpoint up.
 const giveUpTime = 30 * time.Second
 
-// Checkpoint has the group write itself into an image, and waits until it has. progress, which may be nil, is
-// called meanwhile. If ctx is done before, the supervisor gives the checkpoint up and the error is [ErrGivenUp],
+// Checkpoint has the group write itself into an image, and waits until it has. t is its part in that. If ctx is done before, the supervisor gives the checkpoint up and the error is [ErrGivenUp],
 // unless it is too late for that: then there is a report as ever. If the connection to the supervisor
 // breaks it gives up too.
-func (g *Group) Checkpoint(ctx context.Context, o CheckpointOptions, progress func(Progress)) (*CheckpointReport, error) {
-	r, err := g.operate(ctx, Request{Op: OpCheckpoint, Checkpoint: &o}, nil, Talk{Progress: progress})
+func (g *Group) Checkpoint(ctx context.Context, o CheckpointOptions, t Talk) (*CheckpointReport, error) {
+	r, err := g.operate(ctx, Request{Op: OpCheckpoint, Checkpoint: &o}, nil, t)
 	if err != nil {
 		return nil, fmt.Errorf("checkpoint group %s: %w", g.ID, err)
 	}

@@ -211,23 +211,23 @@ func pipe(t *testing.T) (r, w *os.File) {
 func TestControlCheckpoint(t *testing.T) {
 	g := serveFake(t, fakeGroup{})
 	var heard []Progress
-	r, err := g.Checkpoint(t.Context(), CheckpointOptions{Dir: "/there", LeaveRunning: true}, func(p Progress) { heard = append(heard, p) })
+	r, err := g.Checkpoint(t.Context(), CheckpointOptions{Dir: "/there", LeaveRunning: true}, Talk{Progress: func(p Progress) { heard = append(heard, p) }})
 	if err != nil || !reflect.DeepEqual(r, &CheckpointReport{Dir: "/there", Running: true, Pages: 7}) {
 		t.Errorf("got %+v, %v", r, err)
 	}
 	if want := []Progress{{"count", 1, 3}, {"count", 2, 3}, {"count", 3, 3}}; !reflect.DeepEqual(heard, want) {
 		t.Errorf("heard %v, want %v", heard, want)
 	}
-	if _, err := g.Checkpoint(t.Context(), CheckpointOptions{Dir: "/nowhere"}, nil); message(err) != "checkpoint group 00c0ffee: there is no such place" {
+	if _, err := g.Checkpoint(t.Context(), CheckpointOptions{Dir: "/nowhere"}, Talk{}); message(err) != "checkpoint group 00c0ffee: there is no such place" {
 		t.Errorf("got %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(50*time.Millisecond, cancel)
-	if _, err := g.Checkpoint(ctx, CheckpointOptions{Dir: "/for/ever"}, nil); !errors.Is(err, ErrGivenUp) || !errors.Is(err, context.Canceled) {
+	if _, err := g.Checkpoint(ctx, CheckpointOptions{Dir: "/for/ever"}, Talk{}); !errors.Is(err, ErrGivenUp) || !errors.Is(err, context.Canceled) {
 		t.Errorf("given up: got %v", err)
 	}
 	ctx, cancel = context.WithCancel(t.Context())
-	r, err = g.Checkpoint(ctx, CheckpointOptions{Dir: "/too/late"}, func(Progress) { cancel() })
+	r, err = g.Checkpoint(ctx, CheckpointOptions{Dir: "/too/late"}, Talk{Progress: func(Progress) { cancel() }})
 	if err != nil || r.Dir != "/too/late" {
 		t.Errorf("given up too late: got %+v, %v", r, err)
 	}
@@ -241,16 +241,16 @@ func TestControlReportAtTheEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	g := &Group{Info: Info{ID: "00c0ffee"}, socket: path}
-	r, err := g.Checkpoint(t.Context(), CheckpointOptions{Dir: "/too/late"}, func(Progress) {
+	r, err := g.Checkpoint(t.Context(), CheckpointOptions{Dir: "/too/late"}, Talk{Progress: func(Progress) {
 		go func() { _ = s.Close() }()
-	})
+	}})
 	if err != nil || r.Dir != "/too/late" {
 		t.Errorf("got %+v, %v", r, err)
 	}
 	if err := s.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
 		t.Error(err)
 	}
-	if _, err := g.Checkpoint(t.Context(), CheckpointOptions{Dir: "/there"}, nil); !errors.Is(err, ErrNoAnswer) {
+	if _, err := g.Checkpoint(t.Context(), CheckpointOptions{Dir: "/there"}, Talk{}); !errors.Is(err, ErrNoAnswer) {
 		t.Errorf("closed: got %v", err)
 	}
 }
@@ -341,7 +341,7 @@ func TestControlLastAnswer(t *testing.T) {
 	g := &Group{Info: Info{ID: "00c0ffee"}, socket: path}
 	done := make(chan error, 1)
 	go func() {
-		_, err := g.Checkpoint(context.Background(), CheckpointOptions{Dir: "/there"}, nil)
+		_, err := g.Checkpoint(context.Background(), CheckpointOptions{Dir: "/there"}, Talk{})
 		done <- err
 	}()
 	<-answers.began

@@ -28,10 +28,13 @@ func (g *Group) operate(ctx context.Context, q Request, files []*os.File, t Talk
 			return false, errNotAsked
 		case r.Question != nil:
 			a, err := t.Answer(ctx, *r.Question)
-			if err != nil {
-				return false, err
+			switch {
+			case err == nil:
+				return true, answer(a)
+			case ctx.Err() != nil:
+				return true, nil // it has been told, and says what comes of that
 			}
-			return true, answer(a)
+			return false, err
 		case r.Progress != nil:
 			if t.Progress != nil {
 				t.Progress(*r.Progress)
