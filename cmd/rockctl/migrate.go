@@ -53,11 +53,11 @@ the group goes on here after any failure, and after Ctrl-C.`,
 				return errors.New("--place is for --set")
 			}
 			o.host, o.Host = args[1], args[1]
-			r, err := o.run(cmd, args[0])
+			g, r, err := o.run(cmd, args[0])
 			if err != nil {
 				return err
 			}
-			return o.write(cmd, args[0], r)
+			return o.write(cmd, g, r)
 		},
 	}
 	f := cmd.Flags()
@@ -79,21 +79,22 @@ func (o *migrating) args(cmd *cobra.Command, args []string) error {
 }
 
 // run moves the group, and shows how far that is.
-func (o *migrating) run(cmd *cobra.Command, name string) (*group.MigrateReport, error) {
+func (o *migrating) run(cmd *cobra.Command, name string) (*group.Group, *group.MigrateReport, error) {
 	ctx, stop := signal.NotifyContext(cmd.Context(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
 	defer stop()
 	defer context.AfterFunc(ctx, stop)() // a second Ctrl-C does not wait
 	groups, err := listGroups(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	g, err := group.Resolve(groups, name)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	p := newProgress(cmd.ErrOrStderr())
 	defer p.end()
-	return o.move(ctx, g, group.Talk{Progress: p.show, Answer: o.answer})
+	r, err := o.move(ctx, g, group.Talk{Progress: p.show, Answer: o.answer})
+	return g, r, err
 }
 
 // move moves one group.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -12,9 +13,11 @@ import (
 
 // migrationJSON is what migrate --json writes. Scripts rely on these keys.
 type migrationJSON struct {
-	Group     string   `json:"group"`
-	Host      string   `json:"host"` // as it was given
-	To        string   `json:"to"`   // as the host calls itself
+	Group     string   `json:"group"` // id
+	Name      string   `json:"name"`
+	From      string   `json:"from"` // as this host calls itself
+	To        string   `json:"to"`   // as it was given
+	Host      string   `json:"host"` // as that host calls itself
 	DryRun    bool     `json:"dry_run"`
 	Total     int64    `json:"total_us"`
 	Frozen    int64    `json:"frozen_us"`
@@ -33,9 +36,9 @@ type migrationJSON struct {
 }
 
 // write tells what the migration has cost, or what is in its way.
-func (o *migrating) write(cmd *cobra.Command, name string, r *group.MigrateReport) error {
+func (o *migrating) write(cmd *cobra.Command, g *group.Group, r *group.MigrateReport) error {
 	if o.json {
-		err := writeJSON(cmd.OutOrStdout(), o.reportJSON(name, o.host, r))
+		err := writeJSON(cmd.OutOrStdout(), o.reportJSON(g, o.host, r))
 		if err == nil && len(r.Problems) > 0 {
 			err = &toldError{"it cannot be migrated"}
 		}
@@ -45,14 +48,15 @@ func (o *migrating) write(cmd *cobra.Command, name string, r *group.MigrateRepor
 		cmd.PrintErrf("rockctl: %s\n", w)
 	}
 	if o.DryRun {
-		return writeLooked(cmd.OutOrStdout(), name, r)
+		return writeLooked(cmd.OutOrStdout(), cmp.Or(g.Name, g.ID), r)
 	}
 	return writeMigration(cmd.OutOrStdout(), r)
 }
 
-func (o *migrating) reportJSON(name, host string, r *group.MigrateReport) migrationJSON {
+func (o *migrating) reportJSON(g *group.Group, to string, r *group.MigrateReport) migrationJSON {
+	here, _ := os.Hostname()
 	return migrationJSON{
-		Group: name, Host: host, To: r.To, DryRun: o.DryRun, Total: r.Took.Microseconds(), Frozen: r.Frozen.Microseconds(),
+		Group: g.ID, Name: g.Name, From: here, To: to, Host: r.To, DryRun: o.DryRun, Total: r.Took.Microseconds(), Frozen: r.Frozen.Microseconds(),
 		Quiesce: r.Quiesce.Microseconds(), CRIU: r.CRIU.Microseconds(), Bytes: r.Bytes, Sent: r.Sent, Pages: r.Pages,
 		Processes: r.Processes, Rocks: r.Rocks, Sockets: r.Sockets, Drained: r.Drained, Files: r.Files,
 		Problems: append([]string{}, r.Problems...), Warnings: append([]string{}, r.Warnings...),

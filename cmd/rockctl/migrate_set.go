@@ -73,7 +73,7 @@ func (o *migrating) writeSet(cmd *cobra.Command, members []*group.Group, to []tr
 	if o.json {
 		list := []migrationJSON{}
 		for i, r := range reports {
-			list = append(list, o.reportJSON(members[i].Name, to[i].host, r))
+			list = append(list, o.reportJSON(members[i], to[i].host, r))
 			problems = problems || len(r.Problems) > 0
 		}
 		if err := writeJSON(cmd.OutOrStdout(), list); err != nil || !problems {
