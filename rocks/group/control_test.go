@@ -27,6 +27,8 @@ var goldenMessages = []struct {
 	{"request", &Request{Version: 1, Op: OpInfo}, func() any { return new(Request) }},
 	{"pong", &Reply{Version: 1}, func() any { return new(Reply) }},
 	{"refusal", &Reply{Version: 1, Error: "dance: not yet"}, func() any { return new(Reply) }},
+	{"question", &Reply{Version: 1, Question: &Question{What: QuestionStep, Point: StepReady}}, func() any { return new(Reply) }},
+	{"answer", &Request{Version: 1, Op: OpAnswer, Answer: AnswerGo}, func() any { return new(Request) }},
 	{"info", &Reply{Version: 1, Info: &Info{
 		ID: "00c0ffee", Pid: 1001, Front: 1000, Supervisor: 1002, Command: []string{"sleep", "10"},
 		State: Running, Started: time.Unix(1700000000, 0), Port: 40000,
