@@ -28,6 +28,7 @@ type source struct {
 	line *line
 
 	ctx    context.Context // ends when it is given up
+	hold   func() bool     // keeps the link open whatever becomes of ctx, and says whether it still was
 	cancel context.CancelCauseFunc
 
 	sending *sending // nil before the dump
@@ -44,9 +45,9 @@ func newSource(ctx context.Context, s supervise.Subject, o group.MigrateOptions,
 
 // run migrates the group.
 func (x *source) run(e ckpt.Engine) (out *ckpt.HandedOver, err error) {
-	unlink := context.AfterFunc(x.ctx, func() { x.link.Close() })
+	x.hold = context.AfterFunc(x.ctx, func() { x.link.Close() })
 	defer func() {
-		unlink()
+		x.hold()
 		x.cancel(nil)
 		x.link.Close()
 		if x.line != nil {
@@ -159,12 +160,13 @@ func (x *source) commit() error {
 		return fmt.Errorf("note that the group goes elsewhere: %w", err)
 	}
 	x.line.commit()
-	// From here on it is not given up any more when the client leaves.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(x.ctx), doneTime)
-	defer cancel()
-	if x.ctx.Err() != nil {
+	if !x.hold() {
 		return errors.Join(context.Cause(x.ctx), x.subject.Cell.Unmark())
 	}
+	// From here on it is not given up any more, if the client leaves for instance.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(x.ctx), doneTime)
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { x.link.Close() })()
 	err := x.conn.Send(kindCommit, nil)
 	if err == nil {
 		err = x.line.expect(ctx, kindDone, &x.done, nil)

@@ -170,7 +170,17 @@ func (x *target) await(ctx context.Context, resume []netip.AddrPort) error {
 
 // giveUp notes that the group does not live here. Where the source may be lost together with its copy, ours is kept.
 func (x *target) giveUp() error {
-	err := x.journal.note(entry{State: stateNever})
+	last, err := x.journal.last()
+	if err == nil { // there is a cell if the supervisor died when the group was to run
+		ctx, cancel := context.WithTimeout(context.Background(), resolveTime)
+		defer cancel()
+		err = bury(ctx, last.Cell)
+	}
+	if err != nil {
+		x.doubt = true // so that the source asks, and who answers tries again
+		return err
+	}
+	err = x.journal.note(entry{State: stateNever})
 	if !x.doubt {
 		return errors.Join(err, x.arrival.abandon(), os.RemoveAll(filepath.Join(x.place, imageDir)))
 	}
