@@ -42,9 +42,9 @@ func (e Engine) Migrate(ctx context.Context, s supervise.Subject, o group.Migrat
 	return x.report(out), &supervise.Moved{Host: x.verdict.Host, Resume: x.resume, Rocks: out.Rocks}, nil
 }
 
-// stagingDir is where images are on their way. They are as large as the groups, and of no use after a restart of the
+// StagingDir is where images are on their way. They are as large as the groups, and of no use after a restart of the
 // host but in doubt: so it is not a file system in memory, if the user does not say so.
-func stagingDir(getenv func(string) string) string {
+func StagingDir(getenv func(string) string) string {
 	if dir := getenv("TMPDIR"); dir != "" {
 		return dir
 	}

@@ -132,7 +132,7 @@ func TestSweep(t *testing.T) {
 		return err == nil
 	}
 	age()
-	sweep(stagingDir(getenv))
+	sweep(StagingDir(getenv))
 	if !there() {
 		t.Fatal("swept away under somebody's hands")
 	}
@@ -140,12 +140,12 @@ func TestSweep(t *testing.T) {
 	if err := os.Chtimes(place, time.Now(), time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	sweep(stagingDir(getenv))
+	sweep(StagingDir(getenv))
 	if !there() {
 		t.Fatal("a young one was swept away")
 	}
 	age()
-	sweep(stagingDir(getenv))
+	sweep(StagingDir(getenv))
 	if there() {
 		t.Error("an old one stays")
 	}

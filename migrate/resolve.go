@@ -20,7 +20,7 @@ const resolveTime = 30 * time.Second
 // group.AnswerNever, and then the group never comes to life here. It waits until nobody works on it any more.
 // getenv is os.Getenv, or another in tests.
 func Resolve(ctx context.Context, token string, getenv func(string) string) (string, error) {
-	place, err := placeOf(stagingDir(getenv), token)
+	place, err := placeOf(StagingDir(getenv), token)
 	if err != nil {
 		return "", err
 	}

@@ -59,7 +59,7 @@ func (x *source) run(e ckpt.Engine) (out *ckpt.HandedOver, err error) {
 		return nil, x.why(fmt.Errorf("reach rockctl on %s: %w", x.options.Host, err))
 	}
 	x.line = newLine(x.conn, x.cancel)
-	staging := stagingDir(e.Getenv) + "/rock-leave-" + x.options.Token
+	staging := StagingDir(e.Getenv) + "/rock-leave-" + x.options.Token
 	out, err = e.HandOver(x.ctx, x.subject, group.CheckpointOptions{Dir: staging}, x, x.dialogue.Progress)
 	if err != nil && out == nil {
 		err = x.why(err)

@@ -102,7 +102,7 @@ func (x *target) admit(ctx context.Context) (goOn bool, err error) {
 		return false, err
 	}
 	o := &x.offer
-	if x.place, err = placeOf(stagingDir(x.Engine.Getenv), o.Token); err != nil {
+	if x.place, err = placeOf(StagingDir(x.Engine.Getenv), o.Token); err != nil {
 		return false, err
 	}
 	v := verdict{Rock: x.Engine.Rock}

@@ -71,10 +71,11 @@ Exit status: 0 if programs can have reliable connections here, else 1.`,
 
 func checkAll(ctx context.Context) abilities {
 	f, err := seccomp.Probe()
+	checkpoint := checkpointAbility(tryCheckpoint(ctx))
 	return abilities{
 		Interpose:  interposeAbility(f, err, yamaScope()),
-		Checkpoint: checkpointAbility(tryCheckpoint(ctx)),
-		Migrate:    ability{Error: "not yet", Needs: []feature{}},
+		Checkpoint: checkpoint,
+		Migrate:    migrateAbility(checkpoint),
 	}
 }
 
