@@ -100,7 +100,7 @@ func (r *restorer) preflight() error {
 
 // checkManifest says what of a group this host does not have, or has given to others.
 func checkManifest(m *image.Manifest, files []image.File) []survey.Problem {
-	problems := checkHost(m.Host)
+	problems := checkHost(m.Host, thisHost())
 	problems = append(problems, survey.Free(pidsOf(m))...)
 	return append(problems, survey.CheckFiles(filesOf(files))...)
 }
@@ -131,16 +131,6 @@ func checkPorts(listeners []image.Listener) []survey.Problem {
 		c.Close()
 	}
 	return problems
-}
-
-// checkHost says whether the processes can run on this host at all.
-func checkHost(h image.Host) []survey.Problem {
-	here := thisHost()
-	if h.Arch != here.Arch {
-		return []survey.Problem{{What: fmt.Sprintf("the image was made on %s, and this is %s", h.Arch, here.Arch),
-			Remedy: "restore it on a host of that kind"}}
-	}
-	return nil
 }
 
 // pidsOf returns all numbers that the processes need, those of threads left out: the manifest counts them

@@ -29,25 +29,6 @@ func (c *checkpoint) newManifest(e Engine) *image.Manifest {
 	}
 }
 
-// thisHost describes this host.
-func thisHost() image.Host {
-	var u unix.Utsname
-	_ = unix.Uname(&u)
-	h := image.Host{
-		Machine: line("/etc/machine-id"), Boot: line("/proc/sys/kernel/random/boot_id"),
-		Kernel: unix.ByteSliceToString(u.Release[:]), Arch: unix.ByteSliceToString(u.Machine[:]),
-	}
-	h.Name, _ = os.Hostname()
-	info, _ := os.ReadFile("/proc/cpuinfo")
-	for l := range strings.Lines(string(info)) {
-		if name, value, ok := strings.Cut(l, ":"); ok && strings.TrimSpace(name) == "model name" {
-			h.CPU = strings.TrimSpace(value)
-			break
-		}
-	}
-	return h
-}
-
 func line(path string) string {
 	b, _ := os.ReadFile(path)
 	return strings.TrimSpace(string(b))

@@ -94,6 +94,7 @@ func fullManifest() *Manifest {
 		Host: Host{
 			Name: "alpha", Machine: "0123456789abcdef0123456789abcdef", Boot: "6d1d7a3c-0000-4000-8000-000000000001",
 			Kernel: "6.18.0", Arch: "x86_64", CPU: "Model 1",
+			Features: []string{"avx2", "sse2"}, PageSize: 4096,
 		},
 		Group: Group{ID: "00c0ffee", Name: "web", Command: []string{"serve", "-p", "80"}, Dir: "/srv", Started: time.Unix(1_600_000_000, 0)},
 		Root:  1001,

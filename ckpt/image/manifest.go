@@ -42,6 +42,10 @@ type Host struct {
 	Kernel  string `msgpack:"kernel"`  // release, as of uname -r
 	Arch    string `msgpack:"arch"`    // as of uname -m
 	CPU     string `msgpack:"cpu"`     // model name
+
+	// What programs may rely on as long as they run. Images of earlier versions of this program do not have it.
+	Features []string `msgpack:"features,omitempty"`  // names of the instructions that its CPU has, in order
+	PageSize int      `msgpack:"page_size,omitempty"` // bytes
 }
 
 // Group is the group that the image is of.
