@@ -75,13 +75,7 @@ func checkpointAbility(f checkpointFacts) ability {
 	for _, w := range f.warnings {
 		a.Needs = append(a.Needs, feature{Name: strings.SplitN(w.What, " ", 2)[0], Detail: without(w.What), Remedy: w.Remedy})
 	}
-	for _, o := range []struct{ criu, name, detail string }{
-		{"network_lock_nftables", "connection lock", "--tcp-established: open ordinary connections can be kept"},
-		{"mem_dirty_track", "memory tracking", "for migration: most memory is copied while the group runs"},
-		{"uffd-noncoop", "userfaultfd", "for migration: the group runs before all of its memory is there"},
-	} {
-		a.Needs = append(a.Needs, f.optional(o.criu, o.name, o.detail))
-	}
+	a.Needs = append(a.Needs, f.optional("network_lock_nftables", "connection lock", "--tcp-established: open ordinary connections can be kept"))
 	return a
 }
 
