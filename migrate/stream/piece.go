@@ -17,7 +17,7 @@ type piece struct {
 // room is where to put the data.
 func (p *piece) room() []byte {
 	if p.raw == nil {
-		p.raw = make([]byte, beforeData+chunkSize)
+		p.raw = make([]byte, beforeData+ChunkSize)
 	}
 	return p.raw[beforeData:]
 }

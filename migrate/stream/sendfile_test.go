@@ -17,7 +17,7 @@ import (
 )
 
 // sizes are those around what is special.
-var sizes = []int{0, 1, chunkSize - 1, chunkSize, chunkSize + 1, 5*chunkSize + 7}
+var sizes = []int{0, 1, ChunkSize - 1, ChunkSize, ChunkSize + 1, 5*ChunkSize + 7}
 
 func TestSendFile(t *testing.T) {
 	for kind, contents := range map[string]func(int) []byte{
@@ -66,7 +66,7 @@ func TestSendFile(t *testing.T) {
 // TestManyAtOnce sends three files and messages. Each message that follows a file must arrive after it.
 func TestManyAtOnce(t *testing.T) {
 	a, b := pair(t)
-	want := [][]byte{memory(2*chunkSize + 5), random(3 * chunkSize), make([]byte, 7*chunkSize+1)}
+	want := [][]byte{memory(2*ChunkSize + 5), random(3 * ChunkSize), make([]byte, 7*ChunkSize+1)}
 	var senders sync.WaitGroup
 	for i, data := range want {
 		senders.Go(func() {
@@ -140,7 +140,7 @@ func TestGrowing(t *testing.T) {
 				t.Errorf("it took %v", d)
 			}
 		}
-		data := memory(3 * chunkSize)
+		data := memory(3 * ChunkSize)
 		time.Sleep(10 * time.Second) // nothing is sent for nothing
 		f.append(data[:10])
 		expect(0, data[:10], 2*tailInterval)
@@ -152,11 +152,11 @@ func TestGrowing(t *testing.T) {
 			}
 		}()
 		expect(10, data[10:110], time.Second)
-		f.append(data[110 : 110+chunkSize])
-		expect(110, data[110:110+chunkSize], 2*tailInterval)
+		f.append(data[110 : 110+ChunkSize])
+		expect(110, data[110:110+ChunkSize], 2*tailInterval)
 		// What is there when it is complete is sent.
 		synctest.Wait()
-		f.append(data[110+chunkSize:])
+		f.append(data[110+ChunkSize:])
 		close(grown)
 		begin := time.Now()
 		var got files
@@ -173,7 +173,7 @@ func TestGrowing(t *testing.T) {
 		if err := got.receive(b); err != io.EOF || len(got.messages) != 1 {
 			t.Errorf("got %v, %d messages", err, len(got.messages))
 		}
-		if !bytes.Equal(got.data[1][110+chunkSize:], data[110+chunkSize:]) {
+		if !bytes.Equal(got.data[1][110+ChunkSize:], data[110+ChunkSize:]) {
 			t.Error("the end has changed")
 		}
 	})
@@ -194,7 +194,7 @@ func TestGrowingFile(t *testing.T) {
 	defer f.Close()
 	a, b := pair(t)
 	grown := make(chan struct{})
-	data := memory(4*chunkSize + 3)
+	data := memory(4*ChunkSize + 3)
 	go func() {
 		defer close(grown)
 		for rest := data; len(rest) > 0; {
@@ -219,7 +219,7 @@ func TestSendFileCancelled(t *testing.T) {
 	given := errors.New("given up")
 	for name, f := range map[string]*growing{
 		"waiting for the file":      {},
-		"waiting for the transport": {b: make([]byte, 20*chunkSize)},
+		"waiting for the transport": {b: make([]byte, 20*ChunkSize)},
 		"at its end":                {b: make([]byte, 1)},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -268,7 +268,7 @@ func TestDeadTransport(t *testing.T) {
 			})
 			for _, grown := range []chan struct{}{nil, make(chan struct{})} {
 				waiting.Go(func() {
-					f := &growing{b: make([]byte, 20*chunkSize)}
+					f := &growing{b: make([]byte, 20*ChunkSize)}
 					if _, err := c.SendFile(t.Context(), 1, f, grown); !errors.Is(err, io.ErrClosedPipe) {
 						t.Errorf("SendFile: %v", err)
 					}

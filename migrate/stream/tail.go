@@ -11,17 +11,20 @@ import (
 // tailInterval is how often it is looked whether a file has grown. A page cache takes a few MB meanwhile.
 const tailInterval = 4 * time.Millisecond
 
-// tail reads a file that may still grow.
-type tail struct {
+// Tail reads a file that may still grow.
+type Tail struct {
 	conn  *Conn // on which it is sent
 	file  io.ReaderAt
 	grown <-chan struct{} // closed when it does not any more; nil if it never did
 }
 
-// read reads from offset on into b until that is full, or the file has not grown for a while, or it is
+// NewTail returns one that reads f until grown is closed; if that is nil, f is complete.
+func (c *Conn) NewTail(f io.ReaderAt, grown <-chan struct{}) *Tail { return &Tail{c, f, grown} }
+
+// Read reads from offset on into b until that is full, or the file has not grown for a while, or it is
 // complete and this is the end of it. Of these only the last may give no bytes. It fails if ctx ends or
 // the Conn fails while it waits.
-func (t *tail) read(ctx context.Context, b []byte, offset int64) (n int, end bool, err error) {
+func (t *Tail) Read(ctx context.Context, b []byte, offset int64) (n int, end bool, err error) {
 	for {
 		complete := t.complete() // asked first: what is there after that is all
 		m, err := t.file.ReadAt(b[n:], offset+int64(n))
@@ -42,7 +45,7 @@ func (t *tail) read(ctx context.Context, b []byte, offset int64) (n int, end boo
 	}
 }
 
-func (t *tail) complete() bool {
+func (t *Tail) complete() bool {
 	if t.grown == nil {
 		return true
 	}
@@ -55,7 +58,7 @@ func (t *tail) complete() bool {
 }
 
 // pause waits until it is worth looking again.
-func (t *tail) pause(ctx context.Context) error {
+func (t *Tail) pause(ctx context.Context) error {
 	timer := time.NewTimer(tailInterval)
 	defer timer.Stop()
 	select {
