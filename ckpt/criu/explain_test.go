@@ -36,6 +36,7 @@ func TestExplain(t *testing.T) {
 		{"unix: External socket is used. Consider using --ext-unix-sk option.", "a Unix socket is connected to a process outside", "close"},
 		{"Can't dump ghost file /tmp/x of 4194304 size, increase limit", "the deleted file /tmp/x has 4194304 bytes", "limit"},
 		{"Can't create link remap for /tmp/x y. Use link-remap option.", "the file /tmp/x y was renamed", "link-remap"},
+		{"Can't lookup mount=23 for fd=0 path=/dev/null", "the file /dev/null (descriptor 0) was opened in another mount namespace", "redirect"},
 		{"Some file locks are hold by dumping tasks! You can try --file-locks to dump them.", "a process holds a file lock", "allow"},
 		{"fsnotify: \tCan't dump that handle", "a process watches a file (inotify)", "watch"},
 		{"Unable to freeze cgroup /sys/fs/cgroup/freezer/x (100 x 100ms attempts, timeout: 10s)", "the cgroup /sys/fs/cgroup/freezer/x does not freeze", "state D"},

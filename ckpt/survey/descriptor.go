@@ -50,7 +50,11 @@ func (l *look) descriptor(p *Process, fd int) {
 	}
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFIFO:
-		l.pipe(link, holder{p.PID, fd}, l.descriptorInfo(p.PID, fd).flags)
+		info := l.descriptorInfo(p.PID, fd)
+		l.pipe(link, holder{p.PID, fd}, info.flags)
+		if link[0] == '/' {
+			l.judgeMount(p, "", link, at(fd), info.mount)
+		}
 	case unix.S_IFCHR:
 		l.character(p, fd, link, st.Rdev)
 	case unix.S_IFBLK:
@@ -60,6 +64,9 @@ func (l *look) descriptor(p *Process, fd int) {
 		case link[0] == '/':
 			info := l.descriptorInfo(p.PID, fd)
 			l.file(p, link, &st, File{FD: fd, Flags: info.flags, Pos: info.pos})
+			if !memory(link) {
+				l.judgeMount(p, "", link, at(fd), info.mount)
+			}
 		case kind == "pidfd":
 			l.anonymous(p, fd, "anon_inode:[pidfd]")
 		default:
@@ -88,6 +95,7 @@ func (l *look) namespaceFile(p *Process, fd int, link string) {
 type info struct {
 	flags int
 	pos   int64
+	mount int
 }
 
 func (l *look) descriptorInfo(pid, fd int) info {
@@ -96,7 +104,7 @@ func (l *look) descriptorInfo(pid, fd int) info {
 		return info{}
 	}
 	flags, _ := strconv.ParseInt(field(text, "flags"), 8, 64)
-	return info{flags: int(flags) &^ unix.O_CLOEXEC, pos: number(field(text, "pos"))}
+	return info{flags: int(flags) &^ unix.O_CLOEXEC, pos: number(field(text, "pos")), mount: int(number(field(text, "mnt_id")))}
 }
 
 // duplicate makes a descriptor of another process our own: the caller closes it. It is the only way to ask

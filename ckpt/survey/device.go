@@ -24,6 +24,7 @@ func (l *look) character(p *Process, fd int, path string, device uint64) {
 	major, minor := unix.Major(device), unix.Minor(device)
 	switch {
 	case major == majorMemory: // null, zero, full, random, urandom, …
+		l.judgeMount(p, "", path, at(fd), l.descriptorInfo(p.PID, fd).mount)
 	case major == majorMisc && minor == minorAutofs:
 	case major == majorMisc && minor == minorTun:
 		l.warning(p, "device "+path, "has a tun interface open"+at(fd), "there must be room for one of that name when the group is restored")

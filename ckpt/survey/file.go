@@ -120,8 +120,10 @@ func (l *look) exe(p *Process) {
 func (l *look) folders(p *Process) {
 	for name, path := range map[string]string{"cwd": p.Cwd, "root": p.Root} {
 		var st unix.Stat_t
-		if path != "" && unix.Stat("/proc/"+strconv.Itoa(p.PID)+"/"+name, &st) == nil {
+		link := "/proc/" + strconv.Itoa(p.PID) + "/" + name
+		if path != "" && unix.Stat(link, &st) == nil {
 			l.file(p, path, &st, File{FD: -1})
+			l.judgeMount(p, name, path, " ("+name+")", mountOf(link))
 		}
 	}
 }

@@ -72,6 +72,19 @@ var roles = map[string]func(){
 		open(tmp("device"), unix.O_PATH)
 		open("/dev/urandom", os.O_RDONLY)
 	},
+	"mount": func() {
+		away := func() {
+			must(unix.Unshare(unix.CLONE_NEWNS))
+			open("/dev/null", os.O_RDONLY)
+		}
+		lock(func() { // which ends the thread, and the namespace with it
+			if unix.Gettid() == os.Getpid() { // which shows as the process
+				lock(away)
+			} else {
+				away()
+			}
+		})
+	},
 	"block": func() {
 		must(unix.Mknod(tmp("disk"), unix.S_IFBLK|0o600, int(unix.Mkdev(7, 0))))
 		open(tmp("disk"), unix.O_PATH)

@@ -18,6 +18,7 @@ type look struct {
 
 	files     map[openFile]bool
 	mapped    map[string]bool // mappings that were looked at, see maps
+	mounts    map[int]bool    // of our namespace, see judgeMount; nil until they are needed
 	builds    map[string]string
 	blobs     map[inode]bool // deleted files and shared memory that are counted
 	pipes     map[string]*pipe
