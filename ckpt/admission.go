@@ -124,13 +124,26 @@ func checkPorts(listeners []image.Listener) []survey.Problem {
 	for _, l := range listeners {
 		c, err := net.Listen("tcp", l.Address)
 		if err != nil {
-			problems = append(problems, survey.Problem{What: fmt.Sprintf("the group listens on %s, which is not possible here: %v", l.Address, err),
-				Remedy: "end what listens there, or give this host the address"})
+			problems = append(problems, portProblem(l.Address, err))
 			continue
 		}
 		c.Close()
 	}
 	return problems
+}
+
+// portProblem says why a group cannot listen on an address here.
+func portProblem(address string, err error) survey.Problem {
+	host, port, _ := net.SplitHostPort(address)
+	switch {
+	case errors.Is(err, unix.EADDRINUSE):
+		return survey.Problem{What: fmt.Sprintf("the group listens on %s, which is taken here", address),
+			Remedy: "end what listens there (see ss -tlnp sport = :" + port + ")"}
+	case errors.Is(err, unix.EADDRNOTAVAIL):
+		return survey.Problem{What: fmt.Sprintf("the group listens on %s, and this host does not have the address %s", address, host),
+			Remedy: "start the server so that it listens on all addresses (0.0.0.0 or ::), or give this host that address (ip addr add)"}
+	}
+	return survey.Problem{What: fmt.Sprintf("the group listens on %s, which is not possible here: %v", address, err)}
 }
 
 // pidsOf returns all numbers that the processes need, those of threads left out: the manifest counts them

@@ -32,7 +32,7 @@ func TestProblems(t *testing.T) {
 		{"vfork", nil},
 		{"pipes", nil},
 		{"device", []string{"/device open (descriptor ", "close it"}},
-		{"mount", []string{"/dev/null open through a mount of another mount namespace", "(descriptor ", "redirect it"}},
+		{"mount", []string{"null open through a mount of another mount namespace", "(descriptor ", "redirect it"}},
 		{"block", []string{"block device", "/disk open (descriptor "}},
 		{"io_uring", []string{"has io_uring open", "UV_USE_IO_URING=0"}},
 		{"userfaultfd", []string{"has userfaultfd open (descriptor "}},
