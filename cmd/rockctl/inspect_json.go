@@ -38,6 +38,9 @@ type hostJSON struct {
 	Kernel  string `json:"kernel"`
 	Arch    string `json:"arch"`
 	CPU     string `json:"cpu"`
+
+	Features []string `json:"cpu_features"`
+	PageSize int      `json:"page_size"`
 }
 
 type imageGroupJSON struct {
