@@ -94,26 +94,27 @@ func (r *restorer) preflight() error {
 		cut := grown(files)
 		files = slices.DeleteFunc(slices.Clone(files), func(f image.File) bool { return slices.Contains(cut, f) })
 	}
-	problems = append(problems, checkManifest(m, files)...)
+	problems = append(problems, checkManifest(m, files, survey.Past{When: "at the checkpoint"})...)
 	return preflight("restore", problems)
 }
 
 // checkManifest says what of a group this host does not have, or has given to others.
-func checkManifest(m *image.Manifest, files []image.File) []survey.Problem {
+func checkManifest(m *image.Manifest, files []image.File, past survey.Past) []survey.Problem {
 	problems := checkHost(m.Host, thisHost())
 	problems = append(problems, survey.Free(pidsOf(m))...)
-	return append(problems, survey.CheckFiles(filesOf(files))...)
+	return append(problems, survey.CheckFiles(filesOf(files), past)...)
 }
 
 // Admit says what stands in the way of a group that is to come here: m describes it as it runs elsewhere, memory is how large
-// it is, in bytes, and dir where its image is to be. Files for which comes says so come with it.
-func (e Engine) Admit(m *image.Manifest, memory int64, dir string, comes func(image.File) bool) []survey.Problem {
+// it is, in bytes, and dir where its image is to be. Files for which comes says so come with it;
+// remedy says what to do about one that is missing, or "" if the user knows.
+func (e Engine) Admit(m *image.Manifest, memory int64, dir string, comes func(image.File) bool, remedy func(survey.File) string) []survey.Problem {
 	problems, _ := survey.Capabilities()
 	if _, err := criu.Find(e.Getenv); err != nil {
 		problems = append(problems, survey.Problem{What: err.Error()})
 	}
 	files := slices.DeleteFunc(slices.Clone(m.Files), comes)
-	problems = append(problems, checkManifest(m, files)...)
+	problems = append(problems, checkManifest(m, files, survey.Past{When: "where the group is", Remedy: remedy})...)
 	problems = append(problems, checkPorts(m.Listeners)...)
 	return append(problems, checkSpace(dir, memory)...)
 }

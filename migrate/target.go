@@ -107,7 +107,7 @@ func (x *target) admit(ctx context.Context) (goOn bool, err error) {
 	}
 	v := verdict{Rock: x.Engine.Rock}
 	v.Host, _ = os.Hostname()
-	v.Problems = x.Engine.Admit(&o.Manifest, o.Memory, filepath.Dir(x.place), func(image.File) bool { return false })
+	v.Problems = x.Engine.Admit(&o.Manifest, o.Memory, filepath.Dir(x.place), func(image.File) bool { return false }, fileRemedy)
 	if dir, err := group.OpenDir(x.Engine.Getenv); err != nil {
 		v.Problems = append(v.Problems, survey.Problem{What: err.Error()})
 	} else if err := dir.Vacant(o.Manifest.Group.Name, o.Manifest.Group.ID); err != nil {

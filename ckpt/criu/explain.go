@@ -203,7 +203,7 @@ var specific = []rule{
 	on(`File /?(.*) has bad size (\d+) \(expect (\d+)\)`,
 		"the file /$1 has $2 bytes, at the checkpoint it had $3",
 		"bring back the file as it was, or make it the same on both hosts"),
-	on(`File /?(.*) has bad mode 0(?:10)?(\d+) \(expect 0(?:10)?(\d+)\)`,
+	on(`File /?(.*) has bad mode 0(?:10|4)?(\d+) \(expect 0(?:10|4)?(\d+)\)`,
 		"the file /$1 has mode $2, at the checkpoint it had $3", "chmod $3 /$1"),
 	on(`File /?(.*) has bad build-ID`,
 		"the file /$1 is another build than at the checkpoint",

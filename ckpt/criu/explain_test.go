@@ -49,6 +49,7 @@ func TestExplain(t *testing.T) {
 		{"inet: Can't bind inet socket (id 3): Cannot assign requested address", "its port: this host does not have that address", "add"},
 		{"File usr/bin/x has bad size 7 (expect 5)", "the file /usr/bin/x has 7 bytes, at the checkpoint it had 5", "bring back"},
 		{"File usr/bin/x has bad mode 0100600 (expect 0100644)", "the file /usr/bin/x has mode 0600, at the checkpoint it had 0644", "chmod 0644 /usr/bin/x"},
+		{"File srv has bad mode 040700 (expect 040755)", "the file /srv has mode 0700, at the checkpoint it had 0755", "chmod 0755 /srv"},
 		{"File usr/bin/x has bad build-ID", "the file /usr/bin/x is another build", "install"},
 		{"Can't open file srv/a b on restore: No such file or directory", "the file /srv/a b is missing", "bring back"},
 		{"Can't open file /srv/a: Permission denied", "the file /srv/a cannot be opened (Permission denied)", "accessible"},

@@ -1,6 +1,7 @@
 package survey
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -48,48 +49,71 @@ func Free(pids []int) []Problem {
 	return problems
 }
 
+// Past is where and when the files were seen that CheckFiles looks for, for its messages.
+type Past struct {
+	When   string            // "at the checkpoint"
+	Remedy func(File) string // for a file that is missing or another; "" or nil: what holds for files of that kind
+}
+
 // CheckFiles compares the files of an image with what is there, and reports all differences that CRIU would refuse: it
 // wants the same size, mode and build id, but never looks at what is in a file.
-func CheckFiles(files []File) []Problem {
-	var problems []Problem
-	said := map[string]bool{}
-	add := func(what, remedy string) {
-		if !said[what] {
-			said[what] = true
-			problems = append(problems, Problem{What: what, Remedy: remedy})
-		}
-	}
+func CheckFiles(files []File, past Past) []Problem {
+	c := fileCheck{Past: past, said: map[string]bool{}}
 	for _, f := range files {
-		if f.Kind == KindDeleted {
-			// CRIU makes it, and removes it again.
-			dir := filepath.Dir(f.Path)
-			if err := unix.Access(dir, unix.W_OK); err != nil && filepath.IsAbs(dir) {
-				add(fmt.Sprintf("the folder %s is not there or not writable (%v), but a deleted file was in it", dir, err), "make it")
-			}
-			continue
-		}
-		var st unix.Stat_t
-		if err := unix.Stat(f.Path, &st); err != nil {
-			add(fmt.Sprintf("%s cannot be opened: %v", f.Path, err), "put back what was there at the checkpoint")
-			continue
-		}
-		switch {
-		case st.Mode&unix.S_IFMT != f.Mode&unix.S_IFMT:
-			add(fmt.Sprintf("%s is another kind of file than at the checkpoint", f.Path), "put back what was there")
-			continue
-		case f.Kind == KindDirectory:
-			continue
-		case st.Mode != f.Mode:
-			add(fmt.Sprintf("%s has the mode %04o, at the checkpoint it had %04o", f.Path, st.Mode&07777, f.Mode&07777),
-				fmt.Sprintf("chmod %04o", f.Mode&07777))
-		}
-		if f.Kind != KindAppend && st.Size != f.Size {
-			add(fmt.Sprintf("%s has %d bytes, at the checkpoint it had %d", f.Path, st.Size, f.Size), sizeRemedy(f, st.Size))
-		} else if id := buildNow(f); id != f.BuildID {
-			add(fmt.Sprintf("%s is another build (%s) than at the checkpoint (%s)", f.Path, id, f.BuildID), "install the same version")
-		}
+		c.check(f)
 	}
-	return problems
+	return c.problems
+}
+
+// fileCheck is a CheckFiles on its way.
+type fileCheck struct {
+	Past
+	problems []Problem
+	said     map[string]bool
+}
+
+// add adds a problem with a file, once.
+func (c *fileCheck) add(f File, what, remedy string) {
+	if c.said[what] {
+		return
+	}
+	c.said[what] = true
+	if c.Remedy != nil {
+		remedy = cmp.Or(c.Remedy(f), remedy)
+	}
+	c.problems = append(c.problems, Problem{What: what, Remedy: remedy})
+}
+
+func (c *fileCheck) check(f File) {
+	if f.Kind == KindDeleted {
+		// CRIU makes it, and removes it again.
+		dir := filepath.Dir(f.Path)
+		if err := unix.Access(dir, unix.W_OK); err != nil && filepath.IsAbs(dir) {
+			c.add(f, fmt.Sprintf("the folder %s is not there or not writable (%v), but a deleted file was in it", dir, err), "make it")
+		}
+		return
+	}
+	var st unix.Stat_t
+	if err := unix.Stat(f.Path, &st); err != nil {
+		c.add(f, fmt.Sprintf("%s cannot be opened: %v", f.Path, err), "put back what was there "+c.When)
+		return
+	}
+	if st.Mode&unix.S_IFMT != f.Mode&unix.S_IFMT {
+		c.add(f, fmt.Sprintf("%s is another kind of file than %s", f.Path, c.When), "put back what was there")
+		return
+	}
+	if st.Mode != f.Mode {
+		c.add(f, fmt.Sprintf("%s has the mode %04o, %s it had %04o", f.Path, st.Mode&07777, c.When, f.Mode&07777),
+			fmt.Sprintf("chmod %04o %s", f.Mode&07777, f.Path))
+	}
+	if f.Kind == KindDirectory {
+		return
+	}
+	if f.Kind != KindAppend && st.Size != f.Size {
+		c.add(f, fmt.Sprintf("%s has %d bytes, %s it had %d", f.Path, st.Size, c.When, f.Size), sizeRemedy(f, st.Size))
+	} else if id := buildNow(f); id != f.BuildID {
+		c.add(f, fmt.Sprintf("%s is another build (%s) than %s (%s)", f.Path, id, c.When, f.BuildID), "install the same version")
+	}
 }
 
 // sizeRemedy is for a file with another size.

@@ -71,22 +71,28 @@ func TestCheckFiles(t *testing.T) {
 	mode := now("mode", "12345", KindRegular)
 	mode.Mode = unix.S_IFREG | 0o600
 	gone := File{Path: filepath.Join(dir, "gone"), Kind: KindRegular, Mode: unix.S_IFREG | 0o644}
-	folder := File{Path: dir, Kind: KindDirectory, Mode: unix.S_IFDIR | 0o700}
+	folder := File{Path: dir, Kind: KindDirectory, Mode: unix.S_IFDIR | 0o755}
+	if err := os.Mkdir(filepath.Join(dir, "narrow"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	narrow := File{Path: filepath.Join(dir, "narrow"), Kind: KindDirectory, Mode: unix.S_IFDIR | 0o755}
 	changed := File{Path: dir, Kind: KindRegular, Mode: unix.S_IFREG | 0o700}
 	grown := now("grown", "1234567", KindRegular)
 	grown.Flags = unix.O_WRONLY
-	problems := CheckFiles([]File{
+	files := []File{
 		now("same", "12345", KindRegular), now("log", "123456789", KindAppend), folder,
 		{Path: filepath.Join(dir, "deleted"), Kind: KindDeleted},
-		grown, grown, now("shrunk", "123", KindRegular), now("exe", "123", KindExe), lib, mode, gone, changed,
+		narrow, grown, grown, now("shrunk", "123", KindRegular), now("exe", "123", KindExe), lib, mode, gone, changed,
 		{Path: filepath.Join(dir, "no", "deleted"), Kind: KindDeleted},
-	})
+	}
+	problems := CheckFiles(files, Past{When: "at the checkpoint"})
 	want := []string{
 		"/grown has 7 bytes, at the checkpoint it had 5: put back what was there; if the group has only written on, --cut-grown cuts it back",
 		"/shrunk has 3 bytes, at the checkpoint it had 5: put back",
 		"/exe has 3 bytes, at the checkpoint it had 5: install the same version",
 		"/lib is another build (",
 		"/mode has the mode 0644, at the checkpoint it had 0600: chmod 0600",
+		"/narrow has the mode 0700, at the checkpoint it had 0755: chmod 0755 /",
 		"/gone cannot be opened: no such file or directory",
 		dir + " is another kind of file",
 		"/no is not there or not writable (no such file or directory)",
@@ -99,6 +105,24 @@ func TestCheckFiles(t *testing.T) {
 			t.Errorf("no problem with %q in\n%s", text, lines(problems))
 		}
 	}
+}
+
+// TestCheckFilesElsewhere is for files that were seen on another host.
+func TestCheckFilesElsewhere(t *testing.T) {
+	file := File{Path: filepath.Join(t.TempDir(), "gone"), Kind: KindRegular, Mode: unix.S_IFREG | 0o644}
+	lib := file
+	lib.Path, lib.Kind = "/bin/true", KindLib
+	problems := CheckFiles([]File{file, lib, file}, Past{When: "there", Remedy: func(f File) string {
+		if f.Kind == KindRegular {
+			return "take it along"
+		}
+		return ""
+	}})
+	if len(problems) < 2 {
+		t.Fatalf("got %v", problems)
+	}
+	wantProblem(t, problems[:1], "/gone cannot be opened: no such file or directory: take it along")
+	wantProblem(t, problems[len(problems)-1:], " bytes, there it had 0: install the same version")
 }
 
 func TestBuildID(t *testing.T) {

@@ -195,7 +195,7 @@ func TestFiles(t *testing.T) {
 		}
 	}
 	t.Logf("%d libraries", libs)
-	wantNone(t, CheckFiles(s.Files))
+	wantNone(t, CheckFiles(s.Files, Past{When: "at the checkpoint"}))
 	s = take(t, Options{Root: root, GhostLimit: 4096})
 	wantProblem(t, s.Problems, "has the deleted file "+dir+"/deleted open or mapped, with 1 MiB")
 }
@@ -206,7 +206,7 @@ func TestDeletedFolder(t *testing.T) {
 	if f := find(t, s, path); f.Kind != KindDeleted || f.Mode&unix.S_IFMT != unix.S_IFDIR {
 		t.Errorf("got file %+v", f)
 	}
-	wantNone(t, CheckFiles(s.Files))
+	wantNone(t, CheckFiles(s.Files, Past{When: "at the checkpoint"}))
 }
 
 func TestSharedMemory(t *testing.T) {
