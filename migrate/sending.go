@@ -54,8 +54,9 @@ func (s *sending) follow() {
 			if slices.Contains(s.begun, name) {
 				continue
 			}
+			id := s.begin(name)
 			s.work.Go(func() {
-				if err := s.send(name, s.begin(name), s.written); err != nil {
+				if err := s.send(name, id, s.written); err != nil {
 					s.cancel(err)
 				}
 			})

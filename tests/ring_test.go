@@ -16,7 +16,7 @@ type ranks struct {
 }
 
 // startRanks starts one rank on each of the hosts, and waits until they are at work. Under rock their groups are called
-// rank0, rank1 and so on.
+// rank.0, rank.1 and so on, which is a set.
 func startRanks(t *testing.T, s harness.Side, rounds int, travels bool, hosts ...*lab.Host) *ranks {
 	t.Helper()
 	var addresses []string
@@ -28,7 +28,7 @@ func startRanks(t *testing.T, s harness.Side, rounds int, travels bool, hosts ..
 		spec := harness.Spec{Host: h, Side: s, Travels: travels, Argv: append([]string{harness.Program(t, "ring"),
 			"-rank", strconv.Itoa(i), "-rounds", strconv.Itoa(rounds)}, addresses...)}
 		if s == harness.Rock {
-			spec.Name = fmt.Sprintf("rank%d", i)
+			spec.Name = fmt.Sprintf("rank.%d", i)
 		}
 		r.procs = append(r.procs, spec.Start(t))
 	}
