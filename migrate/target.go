@@ -14,6 +14,7 @@ import (
 	"rock/ckpt"
 	"rock/ckpt/image"
 	"rock/ckpt/survey"
+	"rock/migrate/files"
 	"rock/migrate/stream"
 	"rock/rocks/group"
 	"rock/rocks/group/front"
@@ -107,7 +108,7 @@ func (x *target) admit(ctx context.Context) (goOn bool, err error) {
 	}
 	v := verdict{Rock: x.Engine.Rock}
 	v.Host, _ = os.Hostname()
-	v.Problems = x.Engine.Admit(&o.Manifest, o.Memory, filepath.Dir(x.place), func(image.File) bool { return false }, fileRemedy)
+	v.Problems = x.Engine.Admit(&o.Manifest, o.Memory, filepath.Dir(x.place), func(image.File) bool { return false }, files.Remedy)
 	if dir, err := group.OpenDir(x.Engine.Getenv); err != nil {
 		v.Problems = append(v.Problems, survey.Problem{What: err.Error()})
 	} else if err := dir.Vacant(o.Manifest.Group.Name, o.Manifest.Group.ID); err != nil {

@@ -1,4 +1,4 @@
-package migrate
+package files
 
 import (
 	"slices"
@@ -11,8 +11,8 @@ import (
 // many programs have the archive of locales mapped, say, and the other host has its own.
 var ofTheSystem = []string{"/bin", "/boot", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/sbin", "/usr"}
 
-// ofTheKernel are directories whose files are not the user's to take along.
-var ofTheKernel = []string{"/dev", "/proc", "/run", "/sys", "/var/run"}
+// ofTheBoot are directories whose files are not the user's to take along.
+var ofTheBoot = []string{"/dev", "/proc", "/run", "/sys", "/var/run"}
 
 // sharedMemory is the exception: what is there are files like others, of the programs.
 const sharedMemory = "/dev/shm"
@@ -26,17 +26,20 @@ func below(path string, dirs ...string) bool {
 }
 
 // movable says whether a file may be taken along at all.
-func movable(path string) bool { return below(path, sharedMemory) || !below(path, ofTheKernel...) }
+func movable(path string) bool { return below(path, sharedMemory) || !below(path, ofTheBoot...) }
 
-// carriable says whether --copy-files takes a file along because it is open.
-func carriable(path string, k survey.Kind) bool {
-	return (k == survey.KindRegular || k == survey.KindAppend) && movable(path) && !below(path, ofTheSystem...)
+// placeable says whether a file may be without being named.
+func placeable(path string) bool { return movable(path) && !below(path, ofTheSystem...) }
+
+// Carriable says whether a file that is open is taken along without being named.
+func Carriable(path string, k survey.Kind) bool {
+	return (k == survey.KindRegular || k == survey.KindAppend) && placeable(path)
 }
 
-// fileRemedy says what to do about a file that the target has not, or has otherwise.
-func fileRemedy(f survey.File) string {
+// Remedy says what to do about a file that the target has not, or has otherwise; "" if it is not about taking it along.
+func Remedy(f survey.File) string {
 	switch {
-	case carriable(f.Path, f.Kind), f.Kind == survey.KindDirectory && movable(f.Path) && !below(f.Path, ofTheSystem...):
+	case Carriable(f.Path, f.Kind), f.Kind == survey.KindDirectory && placeable(f.Path):
 		return "bring it there, or use --copy-files"
 	case f.Kind == survey.KindRegular && movable(f.Path):
 		return "install the same there, or use --copy-files=" + f.Path
