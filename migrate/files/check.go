@@ -175,7 +175,7 @@ func (c *check) space(staging string, memory int64) {
 			continue
 		}
 		needed, of := d.needed+slack, ""
-		if d.device == st.Dev {
+		if d.device == st.Dev && memory > 0 {
 			needed += memory
 			of = ", and for memory"
 		}

@@ -30,8 +30,8 @@ type chosen struct {
 	problems []survey.Problem
 }
 
-// choose looks what there is, for a group that m describes.
-func (c Choice) choose(m *image.Manifest) *chosen {
+// choose looks what there is, for a group that m describes. If it is not the first time, files that are named may have gone meanwhile.
+func (c Choice) choose(m *image.Manifest, again bool) *chosen {
 	x := &chosen{mapped: map[string]bool{}, folders: map[string]Folder{}}
 	for _, f := range m.Files {
 		switch kind := survey.Kind(f.Kind); {
@@ -45,7 +45,7 @@ func (c Choice) choose(m *image.Manifest) *chosen {
 		}
 	}
 	for _, path := range c.Paths {
-		if err := x.named(m.Group.Dir, path); err != nil {
+		if err := x.named(m.Group.Dir, path); err != nil && !(again && errors.Is(err, fs.ErrNotExist)) {
 			x.problem("--copy-files: "+err.Error(), "")
 		}
 	}

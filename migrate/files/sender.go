@@ -55,7 +55,7 @@ func NewSender(conn *stream.Conn, c Choice) *Sender {
 
 // Look returns what is to come along of a group that runs, and what is in the way.
 func (s *Sender) Look(m *image.Manifest) (*Bundle, []survey.Problem) {
-	s.chosen = s.choice.choose(m)
+	s.chosen = s.choice.choose(m, false)
 	b := &Bundle{Folders: s.chosen.list()}
 	for _, path := range s.chosen.paths() {
 		f, st, err := s.tree.open(path, unix.O_RDONLY)
@@ -94,7 +94,7 @@ func (s *Sender) Ahead(ctx context.Context, progress func(done int64)) error {
 
 // Finish sends what has changed, when the group that m describes stands still, and then the list of all.
 func (s *Sender) Finish(ctx context.Context, m *image.Manifest) error {
-	s.chosen = s.choice.choose(m)
+	s.chosen = s.choice.choose(m, true)
 	if p := s.chosen.problems; len(p) > 0 {
 		return errors.New(p[0].String())
 	}
