@@ -86,7 +86,7 @@ func (s *scene) checkpoint(ctx context.Context, images string) (*group.Checkpoin
 	if err != nil {
 		return nil, err
 	}
-	report, err := g.Checkpoint(ctx, group.CheckpointOptions{Dir: images}, nil)
+	report, err := g.Checkpoint(ctx, group.CheckpointOptions{Dir: images}, group.Talk{})
 	if err != nil {
 		return nil, err
 	}
