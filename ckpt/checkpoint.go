@@ -68,7 +68,9 @@ func (c *checkpoint) make(ctx context.Context, e Engine) error {
 	if c.to == nil {
 		err = preflight("checkpoint", problems)
 	} else {
-		err = c.announce(ctx, problems)
+		if err = c.announce(ctx, problems); err == nil {
+			err = c.to.Prepare(ctx)
+		}
 	}
 	if err != nil {
 		return err

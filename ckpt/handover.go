@@ -18,6 +18,8 @@ type Destination interface {
 	// large it will be, at most, in bytes, and problems are what is in the way here. An error says why it cannot come; it is
 	// not nil if there are problems.
 	Announce(ctx context.Context, m *image.Manifest, memory int64, problems []survey.Problem) error
+	// Prepare is called while the group runs, when it may come: what can be sent before it stands still is sent now.
+	Prepare(ctx context.Context) error
 	// Follow is told that CRIU begins to write into dir, and that the group stands still. It must not block.
 	Follow(ctx context.Context, dir string)
 	// Deliver hands the rest over: dir is complete, but for the manifest m. When it returns nil the group lives there, and

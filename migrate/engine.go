@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"time"
 
 	"rock/ckpt"
 	"rock/ckpt/survey"
+	"rock/migrate/files"
 	"rock/rocks/group"
 	"rock/rocks/group/stage"
 	"rock/rocks/group/supervise"
@@ -54,18 +56,23 @@ func StagingDir(getenv func(string) string) string {
 // report tells what a migration has cost.
 func (x *source) report(out *ckpt.HandedOver) *group.MigrateReport {
 	m, sent := out.Manifest, x.conn.Stats()
-	return &group.MigrateReport{
+	r := &group.MigrateReport{
 		To: x.verdict.Host, Took: time.Since(out.Began), Frozen: out.Ended.Sub(out.Frozen), Quiesce: out.Quiet.Sub(out.Frozen),
 		CRIU: out.Dumped.Sub(out.Quiet), Bytes: sent.Sent, Sent: sent.SentWire, Pages: m.Stats.Pages,
-		Processes: len(m.Processes), Rocks: len(m.Rocks), Sockets: m.Stats.Sockets, Drained: out.Drained,
+		Processes: len(m.Processes), Rocks: len(m.Rocks), Files: x.count, FileBytes: x.bytes, Sockets: m.Stats.Sockets, Drained: out.Drained,
 		Warnings: append(append(out.Warnings, x.verdict.Warnings...), x.done.Warnings...),
 	}
+	if x.ahead != nil {
+		r.Precopied, r.Recalled, r.Rounds = x.ahead.size, x.sending.recalled, x.ahead.rounds
+	}
+	return r
 }
 
 // lookedError ends a dry run when both ends have looked.
 type lookedError struct {
 	host      string
 	memory    int64
+	bundle    *files.Bundle // nil: no files come along
 	processes int
 	problems  []survey.Problem
 	warnings  []string
@@ -76,6 +83,9 @@ func (e *lookedError) Error() string { return "only looked" }
 func (e *lookedError) report(took time.Duration) *group.MigrateReport {
 	r := &group.MigrateReport{To: e.host, Took: took, Bytes: e.memory, Pages: e.memory / int64(os.Getpagesize()),
 		Processes: e.processes, Warnings: e.warnings}
+	if e.bundle != nil {
+		r.Files, r.FileBytes = len(e.bundle.Items), e.bundle.Bytes()
+	}
 	for _, p := range e.problems {
 		r.Problems = append(r.Problems, p.String())
 	}
@@ -129,7 +139,8 @@ func (a *arriving) Restore(ctx context.Context, job supervise.RestoreJob) (*supe
 	}
 	out, err := a.Restorer.Restore(ctx, job)
 	if err != nil {
-		return nil, errors.Join(err, a.journal.note(entry{State: stateNever}))
+		// The files that came along, too, if the process that took them does not.
+		return nil, errors.Join(err, thisTree.Undo(filepath.Dir(a.journal.f.Name())), a.journal.note(entry{State: stateNever}))
 	}
 	if err := a.journal.note(entry{State: stateRuns}); err != nil {
 		job.Logger.Warn("journal of the migration", "error", err)

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"rock/migrate/files"
 	"rock/migrate/stream"
 	"rock/rocks/group"
 )
@@ -98,7 +99,7 @@ func (l *line) listen() {
 		switch f.Kind {
 		case kindAlive:
 			continue
-		case kindFile, stream.KindChunk:
+		case kindFile, kindRound, files.KindItem, files.KindEnd, files.KindList, stream.KindChunk:
 			if err := l.pour(f); err != nil {
 				l.why = err
 				l.broken(err)

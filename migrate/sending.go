@@ -3,6 +3,7 @@ package migrate
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"rock/ckpt/image"
 	"rock/migrate/stream"
 )
 
@@ -26,11 +28,17 @@ type sending struct {
 	written chan struct{} // closed when CRIU has written everything
 	work    sync.WaitGroup
 
+	ahead *ahead // what the target has; nil: nothing
+
 	begun []string // files; of follow, and then of rest
+
+	mu       sync.Mutex // of what follows
+	sums     []image.Sum
+	recalled int64 // bytes that were sent as references
 }
 
-func newSending(ctx context.Context, conn *stream.Conn, dir string) *sending {
-	s := &sending{conn: conn, dir: dir, written: make(chan struct{})}
+func newSending(ctx context.Context, conn *stream.Conn, dir string, has *ahead) *sending {
+	s := &sending{conn: conn, dir: dir, written: make(chan struct{}), ahead: has}
 	s.ctx, s.cancel = context.WithCancelCause(ctx)
 	s.work.Go(s.follow)
 	return s
@@ -56,7 +64,7 @@ func (s *sending) follow() {
 			}
 			id := s.begin(name)
 			s.work.Go(func() {
-				if err := s.send(name, id, s.written); err != nil {
+				if err := s.sendPages(name, id); err != nil {
 					s.cancel(err)
 				}
 			})
@@ -70,6 +78,14 @@ func (s *sending) begin(name string) uint32 {
 	return uint32(len(s.begun))
 }
 
+// sendPages sends a file of pages while it grows.
+func (s *sending) sendPages(name string, id uint32) error {
+	if s.ahead == nil {
+		return s.send(name, id, s.written)
+	}
+	return s.recall(name, id)
+}
+
 // send sends one file.
 func (s *sending) send(name string, id uint32, grown <-chan struct{}) error {
 	f, err := os.Open(filepath.Join(s.dir, name))
@@ -80,8 +96,32 @@ func (s *sending) send(name string, id uint32, grown <-chan struct{}) error {
 	if err := s.conn.Send(kindFile, file{ID: id, Name: name}); err != nil {
 		return err
 	}
-	_, err = s.conn.SendFile(s.ctx, id, f, grown)
+	r := summing{f: f}
+	size, err := s.conn.SendFile(s.ctx, id, &r, grown)
+	if err == nil {
+		s.sent(image.Sum{Name: name, Size: size, Sum: r.sum.Sum64()}, 0)
+	}
 	return err
+}
+
+// sent notes what was sent.
+func (s *sending) sent(sum image.Sum, recalled int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sums = append(s.sums, sum)
+	s.recalled += recalled
+}
+
+// summing computes the checksum of what is read from a file, once and in order.
+type summing struct {
+	f   io.ReaderAt
+	sum image.Summer
+}
+
+func (s *summing) ReadAt(b []byte, offset int64) (int, error) {
+	n, err := s.f.ReadAt(b, offset)
+	s.sum.Write(b[:n]) // never fails
+	return n, err
 }
 
 // rest sends what has not been sent yet, when all is written, and returns when all has been taken by the transport.
@@ -103,5 +143,6 @@ func (s *sending) rest(ctx context.Context) error {
 			return err
 		}
 	}
+	slices.SortFunc(s.sums, func(a, b image.Sum) int { return strings.Compare(a.Name, b.Name) })
 	return nil
 }

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"os"
 	"time"
 
 	"rock/ckpt"
 	"rock/ckpt/image"
 	"rock/ckpt/survey"
+	"rock/migrate/files"
 	"rock/migrate/stream"
 	"rock/rocks/group"
 	"rock/rocks/group/supervise"
@@ -31,7 +33,13 @@ type source struct {
 	hold   func() bool     // keeps the link open whatever becomes of ctx, and says whether it still was
 	cancel context.CancelCauseFunc
 
-	sending *sending // nil before the dump
+	memory  int64         // of the group, about
+	ahead   *ahead        // nil: nothing was sent ahead
+	sending *sending      // nil before the dump
+	files   *files.Sender // nil: none come along
+	bundle  *files.Bundle
+	count   int   // of files that came along
+	bytes   int64 // in them
 	verdict verdict
 	resume  []netip.AddrPort
 	done    done
@@ -95,7 +103,9 @@ func (x *source) giveUp(why error) {
 // Announce asks the target whether the group can live there.
 func (x *source) Announce(ctx context.Context, m *image.Manifest, memory int64, problems []survey.Problem) error {
 	x.dialogue.Progress(group.Progress{Phase: "look"})
-	o := offer{Token: x.options.Token, Rock: x.rock, Manifest: *m, Memory: memory, Localhost: x.options.Localhost,
+	bundle, missing := x.lookForFiles(m)
+	problems = append(problems, missing...)
+	o := offer{Files: bundle, Token: x.options.Token, Rock: x.rock, Manifest: *m, Memory: memory, Localhost: x.options.Localhost,
 		DryRun: x.options.DryRun, Clock: time.Now()}
 	if err := x.conn.Send(kindOffer, o); err != nil {
 		return err
@@ -108,18 +118,33 @@ func (x *source) Announce(ctx context.Context, m *image.Manifest, memory int64, 
 		problems = append(problems, p)
 	}
 	if x.options.DryRun {
-		return &lookedError{host: x.verdict.Host, memory: memory, processes: len(m.Processes), problems: problems, warnings: x.verdict.Warnings}
+		return &lookedError{host: x.verdict.Host, memory: memory, bundle: bundle, processes: len(m.Processes), problems: problems, warnings: x.verdict.Warnings}
 	}
 	if len(problems) > 0 {
 		return &ckpt.PreflightError{What: "migration", Problems: problems}
 	}
+	if err := x.filesAhead(ctx); err != nil {
+		return err
+	}
+	x.memory = memory
 	return nil
+}
+
+// Prepare sends memory ahead, if it is large enough.
+func (x *source) Prepare(ctx context.Context) error {
+	if x.memory < leastAhead || x.verdict.Room == 0 {
+		return nil
+	}
+	x.ahead = newAhead(x.verdict.Room, os.Getpagesize())
+	return x.ahead.send(ctx, liveMemory{x.subject.Cell.Pids}, x.conn, x.line, func(read int64) {
+		x.dialogue.Progress(group.Progress{Phase: "copy", Done: read, Total: x.memory})
+	})
 }
 
 // Follow sends memory while CRIU writes it.
 func (x *source) Follow(ctx context.Context, dir string) {
 	x.line.hurry()
-	x.sending = newSending(ctx, x.conn, dir)
+	x.sending = newSending(ctx, x.conn, dir, x.ahead)
 }
 
 // Deliver sends the rest and hands the group over.
@@ -133,11 +158,16 @@ func (x *source) Deliver(ctx context.Context, dir string, m *image.Manifest) err
 
 // deliver does all that can fail and be given up.
 func (x *source) deliver(ctx context.Context, m *image.Manifest) error {
-	x.dialogue.Progress(group.Progress{Phase: "send", Done: x.conn.Stats().Sent, Total: m.Stats.PageBytes})
+	x.dialogue.Progress(group.Progress{Phase: "send", Done: m.Stats.PageBytes, Total: m.Stats.PageBytes})
 	if err := x.sending.rest(ctx); err != nil {
 		return err
 	}
-	if err := x.conn.Send(kindComplete, complete{Manifest: *m}); err != nil {
+	if err := x.restOfFiles(ctx, m); err != nil {
+		return err
+	}
+	all := complete{Manifest: *m}
+	all.Manifest.Sums = x.sending.sums
+	if err := x.conn.Send(kindComplete, all); err != nil {
 		return err
 	}
 	var r ready

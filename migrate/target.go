@@ -36,6 +36,7 @@ type target struct {
 	offer   offer
 	place   string // directory of this migration
 	journal *journal
+	files   *files.Receiver // nil: none come along
 	arrival *arrival
 	doubt   bool // the source may have given the group up without our knowing
 	result  front.Result
@@ -73,10 +74,12 @@ func (x *target) run(ctx context.Context) error {
 		return err
 	}
 	defer x.journal.close()
+	defer x.arrival.store.close()
 	if err := x.arriveAndRun(ctx); err != nil {
 		return errors.Join(err, x.giveUp())
 	}
 	_ = os.RemoveAll(filepath.Join(x.place, imageDir))
+	x.settleFiles()
 	// Should this be lost, the journal has it.
 	_ = x.conn.Send(kindDone, done{Pid: x.result.Pid, Warnings: x.warned})
 	return nil
@@ -89,6 +92,9 @@ func (x *target) arriveAndRun(ctx context.Context) error {
 		return err
 	}
 	if err := x.arrival.complete(ctx, &c.Manifest); err != nil {
+		return err
+	}
+	if err := x.placeFiles(); err != nil {
 		return err
 	}
 	return x.restore(ctx)
@@ -108,7 +114,10 @@ func (x *target) admit(ctx context.Context) (goOn bool, err error) {
 	}
 	v := verdict{Rock: x.Engine.Rock}
 	v.Host, _ = os.Hostname()
-	v.Problems = x.Engine.Admit(&o.Manifest, o.Memory, filepath.Dir(x.place), func(image.File) bool { return false }, files.Remedy)
+	v.Problems = x.Engine.Admit(&o.Manifest, o.Memory, filepath.Dir(x.place), o.comes(), files.Remedy)
+	if o.Files != nil {
+		v.Problems = append(v.Problems, thisTree.Check(o.Files, filepath.Dir(x.place), o.Memory)...)
+	}
 	if dir, err := group.OpenDir(x.Engine.Getenv); err != nil {
 		v.Problems = append(v.Problems, survey.Problem{What: err.Error()})
 	} else if err := dir.Vacant(o.Manifest.Group.Name, o.Manifest.Group.ID); err != nil {
@@ -119,7 +128,8 @@ func (x *target) admit(ctx context.Context) (goOn bool, err error) {
 	}
 	goOn = len(v.Problems) == 0 && !o.DryRun
 	if goOn {
-		if err := x.begin(); err != nil {
+		v.Room = roomFor(filepath.Dir(x.place), o.Memory)
+		if err := x.begin(v.Room); err != nil {
 			return false, err
 		}
 	}
@@ -127,18 +137,36 @@ func (x *target) admit(ctx context.Context) (goOn bool, err error) {
 }
 
 // begin makes the directory of this migration, and is ready for files from then on.
-func (x *target) begin() (err error) {
+func (x *target) begin(room int64) (err error) {
 	sweep(filepath.Dir(x.place))
 	if x.journal, err = createJournal(x.place); err != nil {
 		return err
 	}
-	x.arrival, err = newArrival(filepath.Join(x.place, imageDir, "of-"+x.offer.Manifest.Group.ID))
+	s, err := newStore(x.place, room)
 	if err != nil {
 		return errors.Join(err, x.journal.close())
 	}
-	take := sink(x.arrival.take)
-	x.line.sink.Store(&take)
+	x.arrival, err = newArrival(filepath.Join(x.place, imageDir, "of-"+x.offer.Manifest.Group.ID), s)
+	if err != nil {
+		s.close()
+		return errors.Join(err, x.journal.close())
+	}
+	take := sink(x.take)
+	if x.offer.Files != nil {
+		if x.files, err = files.NewReceiver(thisTree, x.place, x.offer.Token); err != nil {
+			return errors.Join(err, x.arrival.abandon(), x.journal.close())
+		}
+	}
+	x.line.sink.Store(x.withFiles(take))
 	return nil
+}
+
+// take takes a frame of a file or of memory.
+func (x *target) take(f *stream.Frame) error {
+	if err := x.arrival.take(f); err != nil || f.Kind != kindRound {
+		return err
+	}
+	return x.conn.Send(kindHeld, nil)
 }
 
 // restore restores the group, and lets it run when the source has given it up.
@@ -181,7 +209,7 @@ func (x *target) giveUp() error {
 		x.doubt = true // so that the source asks, and who answers tries again
 		return err
 	}
-	err = x.journal.note(entry{State: stateNever})
+	err = errors.Join(x.putFilesBack(), x.journal.note(entry{State: stateNever}))
 	if !x.doubt {
 		return errors.Join(err, x.arrival.abandon(), os.RemoveAll(filepath.Join(x.place, imageDir)))
 	}

@@ -22,6 +22,8 @@ const (
 // phases are what people read of the phases of checkpoints and restores.
 var phases = map[string]string{
 	"look":    "looking",
+	"files":   "copying files",
+	"copy":    "copying memory",
 	"freeze":  "freezing",
 	"dump":    "dumping",
 	"write":   "writing",

@@ -20,21 +20,25 @@ type MigrateOptions struct {
 
 // MigrateReport tells what a migration has cost, or with DryRun what stands in its way.
 type MigrateReport struct {
-	To        string        `msgpack:"to"`        // name of the host, as it calls itself
-	Took      time.Duration `msgpack:"took"`      // in all
-	Frozen    time.Duration `msgpack:"frozen"`    // the group stood still for so long, until it was said to run there
-	Quiesce   time.Duration `msgpack:"quiesce"`   // of that, to come to rest
-	CRIU      time.Duration `msgpack:"criu"`      // of that, for CRIU's dump
-	Bytes     int64         `msgpack:"bytes"`     // of the image and the files
-	Sent      int64         `msgpack:"sent"`      // of that, compressed
-	Pages     int64         `msgpack:"pages"`     // of memory
-	Processes int           `msgpack:"processes"` //
-	Rocks     int           `msgpack:"rocks"`     //
-	Sockets   int           `msgpack:"sockets"`   // of programs, that were drained
-	Drained   int64         `msgpack:"drained"`   // bytes in them
-	Files     int           `msgpack:"files"`     // that were taken along
-	Problems  []string      `msgpack:"problems"`  // with DryRun: why it would fail
-	Warnings  []string      `msgpack:"warnings"`  //
+	To        string        `msgpack:"to"`         // name of the host, as it calls itself
+	Took      time.Duration `msgpack:"took"`       // in all
+	Frozen    time.Duration `msgpack:"frozen"`     // the group stood still for so long, until it was said to run there
+	Quiesce   time.Duration `msgpack:"quiesce"`    // of that, to come to rest
+	CRIU      time.Duration `msgpack:"criu"`       // of that, for CRIU's dump
+	Bytes     int64         `msgpack:"bytes"`      // that were sent: of memory, the image and the files
+	Precopied int64         `msgpack:"precopied"`  // of that, memory that was sent before it stood still
+	Sent      int64         `msgpack:"sent"`       // Bytes, compressed
+	Recalled  int64         `msgpack:"recalled"`   // bytes of the image that need not be sent because of that
+	Rounds    int           `msgpack:"rounds"`     // how often its memory was read for that
+	Pages     int64         `msgpack:"pages"`      // of memory
+	Processes int           `msgpack:"processes"`  //
+	Rocks     int           `msgpack:"rocks"`      //
+	Sockets   int           `msgpack:"sockets"`    // of programs, that were drained
+	Drained   int64         `msgpack:"drained"`    // bytes in them
+	Files     int           `msgpack:"files"`      // that were taken along
+	FileBytes int64         `msgpack:"file_bytes"` // in them
+	Problems  []string      `msgpack:"problems"`   // with DryRun: why it would fail
+	Warnings  []string      `msgpack:"warnings"`   //
 }
 
 // Questions that an operation asks its client.
