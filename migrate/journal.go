@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"rock/migrate/files"
 )
 
 // States of a migration in the journal of the target.
@@ -157,6 +159,9 @@ const sweepAge = 14 * 24 * time.Hour
 func sweep(staging string) {
 	places, _ := filepath.Glob(filepath.Join(staging, placePrefix+"*"))
 	for _, p := range places {
+		if !recoverFiles(p) {
+			continue // with a list of what is to be put back
+		}
 		info, err := os.Lstat(p)
 		if err != nil || !info.IsDir() || time.Since(info.ModTime()) < sweepAge {
 			continue
@@ -170,4 +175,23 @@ func sweep(staging string) {
 			_ = os.RemoveAll(p)
 		}
 	}
+}
+
+// recoverFiles settles the files that came along with a migration whose processes have died, and says whether that is done.
+func recoverFiles(place string) bool {
+	if _, err := os.Lstat(filepath.Join(place, files.LedgerFile)); errors.Is(err, fs.ErrNotExist) {
+		return true
+	}
+	j, err := openJournal(filepath.Join(place, journalFile))
+	if err != nil {
+		return false
+	}
+	defer j.close()
+	if flock(j.f, unix.LOCK_EX|unix.LOCK_NB) != nil {
+		return false // it is under way
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), resolveTime)
+	defer cancel()
+	_, err = finish(ctx, j, place)
+	return err == nil // else it is tried again the next time
 }

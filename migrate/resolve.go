@@ -17,8 +17,8 @@ import (
 const resolveTime = 30 * time.Second
 
 // Resolve decides on this host, the target, what has become of a migration whose connection broke: group.AnswerRuns, or
-// group.AnswerNever, and then the group never comes to life here. It waits until nobody works on it any more.
-// getenv is os.Getenv, or another in tests.
+// group.AnswerNever, and then the group never comes to life here. It waits until nobody works on it any more. An error beside an
+// answer says that files that came along could not be settled; it is tried again when another migration comes here. getenv is os.Getenv, or another in tests.
 func Resolve(ctx context.Context, token string, getenv func(string) string) (string, error) {
 	place, err := placeOf(StagingDir(getenv), token)
 	if err != nil {
@@ -37,12 +37,21 @@ func Resolve(ctx context.Context, token string, getenv func(string) string) (str
 	if err := j.alone(ctx); err != nil {
 		return "", fmt.Errorf("resolve migration: %w", err)
 	}
+	answer, err := finish(ctx, j, place)
+	if answer == group.AnswerNever {
+		_ = os.RemoveAll(filepath.Join(place, imageDir))
+	}
+	return answer, err
+}
+
+// finish decides for a migration on which nobody works any more, and settles its files.
+func finish(ctx context.Context, j *journal, place string) (string, error) {
 	last, err := j.last()
 	if err != nil {
 		return "", err
 	}
 	if last.State == stateRuns {
-		return group.AnswerRuns, nil
+		return group.AnswerRuns, thisTree.Settle(place)
 	}
 	if last.State != stateNever {
 		if err := bury(ctx, last.Cell); err != nil {
@@ -52,8 +61,7 @@ func Resolve(ctx context.Context, token string, getenv func(string) string) (str
 			return "", err
 		}
 	}
-	_ = os.RemoveAll(filepath.Join(place, imageDir))
-	return group.AnswerNever, nil
+	return group.AnswerNever, thisTree.Undo(place)
 }
 
 // bury kills what is left in the cell of a group whose supervisor died when it was to run.

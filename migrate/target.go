@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"rock/ckpt"
-	"rock/ckpt/image"
 	"rock/ckpt/survey"
 	"rock/migrate/files"
 	"rock/migrate/stream"

@@ -37,8 +37,16 @@ The group goes on there without a terminal; rockctl ls shows it there.
 It is done by rockctl receive there, which is started with ssh HOST as root, or
 with --exec in another way. Before anything is stopped both hosts look for what
 is in the way; --dry-run only does that. Until all is complete on the other host
-the group goes on here after any failure, and after Ctrl-C.`,
+the group goes on here after any failure, and after Ctrl-C.
+
+The other host must have the files that the group uses. With --copy-files those
+come along, to the same paths, that it has open and that are not part of the
+system (below /usr or /etc, say), and PATHs, which are relative to its working
+directory; a directory means all files below it. They are sent while the group
+runs, and what has changed again when it stands still. What they replace there
+is gone only when the group runs.`,
 		Example: `  rockctl migrate redis root@b.example.org
+  rockctl migrate --copy-files=spool,/srv/in.csv job root@b.example.org
   rockctl migrate --exec 'ssh -J gate b sudo rockctl receive' redis b`,
 		Args:              o.args,
 		ValidArgsFunction: completeGroup,
@@ -64,6 +72,7 @@ the group goes on here after any failure, and after Ctrl-C.`,
 	f.BoolVarP(&o.Localhost, "localhost", "l", false, "have its rocks look for peers on that host too")
 	f.StringVar(&o.exec, "exec", "", "run `CMD` instead of ssh HOST; what it starts is\nrockctl receive")
 	f.BoolVarP(&o.DryRun, "dry-run", "n", false, "only look what is in the way")
+	copyFilesFlag(f, &o.MigrateOptions)
 	f.StringVar(&o.set, "set", "", "move all groups called `NAME` or NAME.SOMETHING at\nonce, all or none, instead of one GROUP")
 	f.StringToStringVar(&o.place, "place", nil, "with --set, move these to other hosts:\n`GROUP=HOST,...`")
 	jsonFlag(cmd, &o.json)

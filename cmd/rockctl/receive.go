@@ -31,9 +31,13 @@ root there.`,
 			}
 			if token != "" {
 				answer, err := migrate.Resolve(cmd.Context(), token, os.Getenv)
-				if err == nil {
-					_, err = fmt.Fprintln(cmd.OutOrStdout(), answer)
+				if answer == "" {
+					return err
 				}
+				if err != nil {
+					cmd.PrintErrf("rockctl: %v\n", err)
+				}
+				_, err = fmt.Fprintln(cmd.OutOrStdout(), answer)
 				return err
 			}
 			return receive(cmd, log)

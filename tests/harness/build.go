@@ -53,6 +53,8 @@ var programs = []struct{ name, source, arch string }{
 	{name: "ring", source: "./tests/programs/ring"},
 	{name: "door", source: "./tests/programs/door"},
 	{name: "talk", source: "./tests/programs/talk"},
+	{name: "rewrite", source: "./tests/programs/rewrite"},
+	{name: "throttle", source: "./tests/programs/throttle"},
 	{name: "talk386", source: "./tests/programs/talk", arch: "386"},
 }
 

@@ -15,6 +15,9 @@ type Report struct {
 	FrozenUS                         int64 `json:"frozen_us"`
 	Bytes                            int64
 	SentBytes                        int64 `json:"sent_bytes"`
+	PrecopiedBytes                   int64 `json:"precopied_bytes"`
+	RecalledBytes                    int64 `json:"recalled_bytes"`
+	Rounds                           int
 	Pages, Processes, Rocks, Sockets int64
 	DrainedBytes                     int64 `json:"drained_bytes"`
 	Files                            json.RawMessage
@@ -24,9 +27,13 @@ type Report struct {
 // Migrate is the command line that moves a group from one host to another. The group is one that was started with a Name.
 func Migrate(t testing.TB, from, to *lab.Host, name string, options ...string) Spec {
 	t.Helper()
-	receive := strings.Join([]string{Remote(t, to), "ROCK_RUNTIME_DIR=" + RuntimeDir(to, ""), Program(t, "rockctl"), "receive"}, " ")
-	argv := append([]string{Program(t, "rockctl"), "migrate", "--json", "--exec", receive}, options...)
+	argv := append([]string{Program(t, "rockctl"), "migrate", "--json", "--exec", Receive(t, to)}, options...)
 	return Spec{Host: from, Argv: append(argv, name, to.Addr(1).String())}
+}
+
+// Receive is the command by which a host receives a group that comes from another.
+func Receive(t testing.TB, to *lab.Host) string {
+	return strings.Join([]string{Remote(t, to), "ROCK_RUNTIME_DIR=" + RuntimeDir(to, ""), Program(t, "rockctl"), "receive"}, " ")
 }
 
 // Journey is a migration that is under way.

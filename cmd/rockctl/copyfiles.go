@@ -1,0 +1,42 @@
+package main
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"rock/rocks/group"
+)
+
+// copyFilesFlag adds the option --copy-files, which may have a value.
+func copyFilesFlag(f *pflag.FlagSet, o *group.MigrateOptions) {
+	f.Var(&copyFiles{o}, "copy-files", "take the files along that the group has open, and\nthose at `[=PATH,...]`")
+	f.Lookup("copy-files").NoOptDefVal = noPaths
+}
+
+// noPaths is what the option gets if it has no value.
+const noPaths = "true"
+
+// copyFiles is a pflag.Value.
+type copyFiles struct{ o *group.MigrateOptions }
+
+// Set adds paths. It may be called more than once.
+func (c *copyFiles) Set(s string) error {
+	c.o.CopyFiles = true
+	if s == noPaths {
+		return nil
+	}
+	for path := range strings.SplitSeq(s, ",") {
+		if path == "" {
+			return errors.New("a path is empty")
+		}
+		c.o.CopyPaths = append(c.o.CopyPaths, path)
+	}
+	return nil
+}
+
+func (c *copyFiles) String() string { return "" }
+
+// Type makes the option one that pflag shows without a value of its own.
+func (c *copyFiles) Type() string { return "bool" }
