@@ -123,15 +123,15 @@ func (x *source) Announce(ctx context.Context, m *image.Manifest, memory int64, 
 	if len(problems) > 0 {
 		return &ckpt.PreflightError{What: "migration", Problems: problems}
 	}
-	if err := x.filesAhead(ctx); err != nil {
-		return err
-	}
 	x.memory = memory
 	return nil
 }
 
-// Prepare sends memory ahead, if it is large enough.
+// Prepare sends files ahead, and memory if it is large enough.
 func (x *source) Prepare(ctx context.Context) error {
+	if err := x.filesAhead(ctx); err != nil {
+		return err
+	}
 	if x.memory < leastAhead || x.verdict.Room == 0 {
 		return nil
 	}
