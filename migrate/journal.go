@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"rock/migrate/files"
+	"rock/rocks/group"
 )
 
 // States of a migration in the journal of the target.
@@ -46,6 +47,7 @@ const (
 	placePrefix = "rock-migrate-"
 	journalFile = "journal"
 	imageDir    = "image"
+	imagePrefix = "of-" // and the id of the group
 )
 
 var validToken = regexp.MustCompile(`^[0-9a-f]{16,64}$`)
@@ -155,43 +157,59 @@ func flock(f *os.File, how int) error {
 // sweepAge is how long the journal of a migration is kept: a source in doubt may ask late.
 const sweepAge = 14 * 24 * time.Hour
 
-// sweep removes what old migrations have left.
-func sweep(staging string) {
+// sweep comes to an end with earlier migrations whose processes have died, and removes what they have left: all of old
+// ones, and of others what is of no use any more. id is the group that is to come now.
+func sweep(staging, id string) {
 	places, _ := filepath.Glob(filepath.Join(staging, placePrefix+"*"))
 	for _, p := range places {
-		if !recoverFiles(p) {
-			continue // with a list of what is to be put back
-		}
-		info, err := os.Lstat(p)
-		if err != nil || !info.IsDir() || time.Since(info.ModTime()) < sweepAge {
-			continue
-		}
-		if j, err := openJournal(filepath.Join(p, journalFile)); err == nil {
-			if flock(j.f, unix.LOCK_EX|unix.LOCK_NB) == nil {
-				_ = os.RemoveAll(p)
-			}
-			_ = j.close()
-		} else if errors.Is(err, fs.ErrNotExist) {
-			_ = os.RemoveAll(p)
+		if info, err := os.Lstat(p); err == nil && info.IsDir() {
+			sweepPlace(p, id, time.Since(info.ModTime()) >= sweepAge)
 		}
 	}
 }
 
-// recoverFiles settles the files that came along with a migration whose processes have died, and says whether that is done.
-func recoverFiles(place string) bool {
-	if _, err := os.Lstat(filepath.Join(place, files.LedgerFile)); errors.Is(err, fs.ErrNotExist) {
-		return true
-	}
+// sweepPlace does so with one.
+func sweepPlace(place, id string, old bool) {
 	j, err := openJournal(filepath.Join(place, journalFile))
+	if errors.Is(err, fs.ErrNotExist) && old && !hasLedger(place) {
+		_ = os.RemoveAll(place)
+	}
 	if err != nil {
-		return false
+		return
 	}
 	defer j.close()
 	if flock(j.f, unix.LOCK_EX|unix.LOCK_NB) != nil {
-		return false // it is under way
+		return // it is under way
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), resolveTime)
 	defer cancel()
-	_, err = finish(ctx, j, place)
-	return err == nil // else it is tried again the next time
+	answer, err := finish(ctx, j, place)
+	switch {
+	case err != nil: // it is tried again the next time
+	case old:
+		_ = os.RemoveAll(place)
+	default:
+		sweepImage(place, id, answer)
+	}
+}
+
+// hasLedger says whether there is a list of files that came along and are to be put back.
+func hasLedger(place string) bool {
+	_, err := os.Lstat(filepath.Join(place, files.LedgerFile))
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+// sweepImage removes an image that is not whole, runs, or is of the group that comes now from elsewhere. Another may be all
+// that is left of its group.
+func sweepImage(place, id, answer string) {
+	dir := filepath.Join(place, imageDir)
+	if _, err := os.Lstat(filepath.Join(dir, imagePrefix+id)); err == nil || answer == group.AnswerRuns {
+		_ = os.RemoveAll(dir)
+		return
+	}
+	drafts, _ := filepath.Glob(filepath.Join(dir, ".*"))
+	for _, d := range drafts {
+		_ = os.RemoveAll(d)
+	}
+	_ = os.Remove(dir) // if it is empty
 }

@@ -60,9 +60,8 @@ func TestResolve(t *testing.T) {
 					t.Fatalf("got %q, %v, want %q", got, err, tt.want)
 				}
 			}
-			_, err := os.Stat(filepath.Join(place, imageDir))
-			if gone := os.IsNotExist(err); gone != (tt.want == group.AnswerNever) {
-				t.Errorf("the image is gone: %v", gone)
+			if _, err := os.Stat(filepath.Join(place, imageDir)); !os.IsNotExist(err) {
+				t.Errorf("the image, of no use any longer, is there (%v)", err)
 			}
 		})
 	}
@@ -132,7 +131,7 @@ func TestSweep(t *testing.T) {
 		return err == nil
 	}
 	age()
-	sweep(StagingDir(getenv))
+	sweep(StagingDir(getenv), "00c0ffee")
 	if !there() {
 		t.Fatal("swept away under somebody's hands")
 	}
@@ -140,13 +139,57 @@ func TestSweep(t *testing.T) {
 	if err := os.Chtimes(place, time.Now(), time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	sweep(StagingDir(getenv))
+	sweep(StagingDir(getenv), "00c0ffee")
 	if !there() {
 		t.Fatal("a young one was swept away")
 	}
 	age()
-	sweep(StagingDir(getenv))
+	sweep(StagingDir(getenv), "00c0ffee")
 	if there() {
 		t.Error("an old one stays")
+	}
+}
+
+// What a receiver that died has left of an image is swept away by the next, whole images only when their group comes again.
+func TestSweepImages(t *testing.T) {
+	for name, tt := range map[string]struct {
+		state string // of the other migration
+		id    string // of the group that comes now
+		left  int
+	}{
+		"another group":        {stateArriving, "00000001", 2},
+		"the group":            {stateArriving, "00c0ffee", 0},
+		"in doubt before":      {stateNever, "00c0ffee", 0},
+		"in doubt":             {stateNever, "00000001", 2},
+		"died at the end":      {stateCommitted, "00000001", 2},
+		"of no use any longer": {stateRuns, "00000001", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			j, getenv, place := begun(t)
+			for _, dir := range []string{imagePrefix + "00c0ffee", "." + imagePrefix + "00c0ffee.draft-1-2"} {
+				if err := os.MkdirAll(filepath.Join(place, imageDir, dir), 0o700); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := j.note(entry{State: tt.state}); err != nil {
+				t.Fatal(err)
+			}
+			sweep(StagingDir(getenv), tt.id)
+			if left, _ := os.ReadDir(filepath.Join(place, imageDir)); len(left) != 3 {
+				t.Fatalf("under somebody's hands, %v is left", left)
+			}
+			j.close()
+			sweep(StagingDir(getenv), tt.id)
+			if left, _ := os.ReadDir(filepath.Join(place, imageDir)); len(left) != tt.left {
+				t.Errorf("%v is left, want %d", left, tt.left)
+			}
+			want := group.AnswerNever
+			if tt.state == stateRuns {
+				want = group.AnswerRuns
+			}
+			if answer, err := Resolve(t.Context(), aToken, getenv); err != nil || answer != want {
+				t.Errorf("it is resolved as %q, %v, want %q", answer, err, want)
+			}
+		})
 	}
 }

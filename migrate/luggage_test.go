@@ -97,7 +97,7 @@ func TestResolveFiles(t *testing.T) {
 				j, getenv, place := begun(t, tt.states...)
 				path, inode := arrived(t, place)
 				if way == "swept" { // while it has a part in it, nobody does anything
-					sweep(StagingDir(getenv))
+					sweep(StagingDir(getenv), "00c0ffee")
 					if inodeOf(t, path) == inode {
 						t.Fatal("put back under somebody's hands")
 					}
@@ -112,7 +112,7 @@ func TestResolveFiles(t *testing.T) {
 						t.Errorf("got %q, %v, want %q", got, err, want)
 					}
 				} else {
-					sweep(StagingDir(getenv))
+					sweep(StagingDir(getenv), "00c0ffee")
 				}
 				if is := inodeOf(t, path) == inode; is != tt.back {
 					t.Errorf("what was there is back: %v, want %v", is, tt.back)

@@ -38,8 +38,8 @@ func Resolve(ctx context.Context, token string, getenv func(string) string) (str
 		return "", fmt.Errorf("resolve migration: %w", err)
 	}
 	answer, err := finish(ctx, j, place)
-	if answer == group.AnswerNever {
-		_ = os.RemoveAll(filepath.Join(place, imageDir))
+	if answer != "" {
+		_ = os.RemoveAll(filepath.Join(place, imageDir)) // who was to do so may be dead
 	}
 	return answer, err
 }

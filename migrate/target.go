@@ -137,7 +137,7 @@ func (x *target) admit(ctx context.Context) (goOn bool, err error) {
 
 // begin makes the directory of this migration, and is ready for files from then on.
 func (x *target) begin(room int64) (err error) {
-	sweep(filepath.Dir(x.place))
+	sweep(filepath.Dir(x.place), x.offer.Manifest.Group.ID)
 	if x.journal, err = createJournal(x.place); err != nil {
 		return err
 	}
@@ -145,7 +145,7 @@ func (x *target) begin(room int64) (err error) {
 	if err != nil {
 		return errors.Join(err, x.journal.close())
 	}
-	x.arrival, err = newArrival(filepath.Join(x.place, imageDir, "of-"+x.offer.Manifest.Group.ID), s)
+	x.arrival, err = newArrival(filepath.Join(x.place, imageDir, imagePrefix+x.offer.Manifest.Group.ID), s)
 	if err != nil {
 		s.close()
 		return errors.Join(err, x.journal.close())
