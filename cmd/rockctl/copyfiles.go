@@ -11,7 +11,7 @@ import (
 
 // copyFilesFlag adds the option --copy-files, which may have a value.
 func copyFilesFlag(f *pflag.FlagSet, o *group.MigrateOptions) {
-	f.Var(&copyFiles{o}, "copy-files", "take the files along that the group has open, and\nthose at `[=PATH,...]`")
+	f.Var(&copyFiles{o}, "copy-files", "take along the files that the group has\nopen, and those at `[=PATH,...]`")
 	f.Lookup("copy-files").NoOptDefVal = noPaths
 }
 

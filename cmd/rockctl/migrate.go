@@ -73,7 +73,7 @@ is gone only when the group runs.`,
 	f.StringVar(&o.exec, "exec", "", "run `CMD` instead of ssh HOST; what it starts is\nrockctl receive")
 	f.BoolVarP(&o.DryRun, "dry-run", "n", false, "only look what is in the way")
 	copyFilesFlag(f, &o.MigrateOptions)
-	f.StringVar(&o.set, "set", "", "move all groups called `NAME` or NAME.SOMETHING at\nonce, all or none, instead of one GROUP")
+	f.StringVar(&o.set, "set", "", "move all groups called `NAME` or\nNAME.SOMETHING at once, all or none")
 	f.StringToStringVar(&o.place, "place", nil, "with --set, move these to other hosts:\n`GROUP=HOST,...`")
 	jsonFlag(cmd, &o.json)
 	return cmd
