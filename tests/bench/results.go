@@ -6,25 +6,14 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
-	"slices"
-	"strings"
 	"text/tabwriter"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // results are what is measured, and bench.json. Keys stay as they are.
 type results struct {
-	When      time.Time   `json:"when"`
-	Kernel    string      `json:"kernel"`
-	CPUs      int         `json:"cpus"`
-	CRIU      string      `json:"criu"`
-	Load      [2]string   `json:"load"` // averages before and after: how much else there was
-	Rounds    int         `json:"rounds"`
+	conditions
 	Scenarios []*scenario `json:"scenarios"`
 }
 
@@ -39,23 +28,8 @@ type scenario struct {
 	Summary  map[string]spread    `json:"summary_ms"`
 }
 
-// spread sums up the times of all rounds: the quartiles and the extremes.
-type spread struct {
-	Min    float64 `json:"min"`
-	Q1     float64 `json:"q1"`
-	Median float64 `json:"median"`
-	Q3     float64 `json:"q3"`
-	Max    float64 `json:"max"`
-}
-
 func newResults(criu string, s settings) *results {
-	r := &results{When: time.Now(), CPUs: runtime.NumCPU(), Rounds: s.rounds}
-	var u unix.Utsname
-	_ = unix.Uname(&u) // fails only for a bad address
-	r.Kernel = unix.ByteSliceToString(u.Release[:])
-	version, _ := exec.Command(criu, "--version").Output()
-	r.CRIU, _, _ = strings.Cut(strings.TrimPrefix(string(version), "Version: "), "\n")
-	r.Load[0] = load()
+	r := &results{conditions: newConditions(criu, s.rounds)}
 	for _, n := range s.rocks {
 		for _, busy := range []bool{false, true} {
 			if n > 0 || !busy {
@@ -64,12 +38,6 @@ func newResults(criu string, s settings) *results {
 		}
 	}
 	return r
-}
-
-// load is the load averages of the machine.
-func load() string {
-	b, _ := os.ReadFile("/proc/loadavg")
-	return strings.Join(strings.Fields(string(b))[:3], " ")
 }
 
 func (sc *scenario) name() string {
@@ -97,19 +65,6 @@ func (sc *scenario) sum() {
 	for what, all := range t {
 		sc.Summary[what] = newSpread(all)
 	}
-}
-
-func newSpread(all []float64) spread {
-	all = slices.Sorted(slices.Values(all))
-	at := func(part float64) float64 {
-		place := part * float64(len(all)-1)
-		i := int(place)
-		if i+1 == len(all) {
-			return all[i]
-		}
-		return all[i] + (place-float64(i))*(all[i+1]-all[i])
-	}
-	return spread{all[0], at(.25), at(.5), at(.75), all[len(all)-1]}
 }
 
 // columns are those of the table.

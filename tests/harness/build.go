@@ -52,6 +52,7 @@ var programs = []struct{ name, source, arch string }{
 	{name: "stream", source: "./tests/programs/stream"},
 	{name: "ring", source: "./tests/programs/ring"},
 	{name: "door", source: "./tests/programs/door"},
+	{name: "conns", source: "./tests/programs/conns"},
 	{name: "talk", source: "./tests/programs/talk"},
 	{name: "rewrite", source: "./tests/programs/rewrite"},
 	{name: "throttle", source: "./tests/programs/throttle"},

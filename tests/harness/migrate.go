@@ -13,6 +13,8 @@ type Report struct {
 	Group, Name, From, To, Host      string
 	TotalUS                          int64 `json:"total_us"`
 	FrozenUS                         int64 `json:"frozen_us"`
+	QuiesceUS                        int64 `json:"quiesce_us"`
+	CRIUUS                           int64 `json:"criu_us"`
 	Bytes                            int64
 	SentBytes                        int64 `json:"sent_bytes"`
 	PrecopiedBytes                   int64 `json:"precopied_bytes"`

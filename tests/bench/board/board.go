@@ -22,11 +22,21 @@ type Board struct {
 	Connected atomic.Int64 // connections that the program has made or accepted
 	Errors    atomic.Int64 // connections that failed, or brought what was not sent
 	Tick      atomic.Int64 // when the program last ran
+	Pause     atomic.Int64 // the longest time for which it did not; the benchmark may set it to 0
+	Look      atomic.Int64 // Asked has the program look at its memory
 	// Mark is set by the benchmark. What a program does first after that, it notes with the time.
 	Mark  atomic.Int64
 	Ran   atomic.Int64 // first run after Mark
 	Conns [Max]Conn
 }
+
+// What Look says.
+const (
+	Asked   = iota + 1 // set by the benchmark
+	Looking            // and the others by the program
+	Whole              // the memory is as it was filled
+	Broken
+)
 
 // Conn is one connection of the program.
 type Conn struct {
