@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"rock/ckpt"
 	"rock/migrate/stream"
 	"rock/rocks/group"
 	"rock/rocks/group/supervise"
@@ -235,4 +236,22 @@ func TestWrongMessage(t *testing.T) {
 			t.Errorf("the cause is %v, want that nobody asked for files", cause)
 		}
 	})
+}
+
+// TestWhy keeps the verdict of a target that hangs up right behind it.
+func TestWhy(t *testing.T) {
+	ended, other := errors.New("the connection has ended"), errors.New("something else")
+	for _, err := range []error{&lookedError{}, &ckpt.PreflightError{}, other} {
+		here, there := net.Pipe()
+		defer there.Close()
+		x := newSource(t.Context(), supervise.Subject{}, group.MigrateOptions{}, here, &client{}, "test")
+		x.cancel(ended)
+		want := err
+		if err == other {
+			want = ended
+		}
+		if got := x.why(err); got != want {
+			t.Errorf("%T: got %v, want %v", err, got, want)
+		}
+	}
 }

@@ -76,8 +76,13 @@ func (x *source) run(e ckpt.Engine) (out *ckpt.HandedOver, err error) {
 	return out, err
 }
 
-// why prefers the reason for which it was given up to what that led to.
+// why prefers the reason for which it was given up to what that led to. A verdict is one, although the target hangs up then.
 func (x *source) why(err error) error {
+	var looked *lookedError
+	var refused *ckpt.PreflightError
+	if errors.As(err, &looked) || errors.As(err, &refused) {
+		return err
+	}
 	if cause := context.Cause(x.ctx); cause != nil && !errors.Is(err, cause) {
 		return cause
 	}

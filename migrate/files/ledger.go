@@ -29,7 +29,8 @@ type line struct {
 	Temp   text   `json:"temp,omitempty"`
 	Device uint64 `json:"device,omitempty"` // of Temp, with Inode
 	Inode  uint64 `json:"inode,omitempty"`
-	Backup text   `json:"backup,omitempty"` // the name that what was at Path gets; "" if there was nothing
+	Backup text   `json:"backup,omitempty"` // the name that what is at Path gets; "" if there is nothing
+	Was    uint64 `json:"was,omitempty"`    // the inode of that
 }
 
 // text is a path, which may have any bytes: in JSON it is as in a URL.

@@ -115,6 +115,7 @@ func (r *Receiver) plan() ([]line, error) {
 			if st.Mode&unix.S_IFMT != unix.S_IFREG {
 				return nil, &placeError{in.path, kindOf(st.Mode)}
 			}
+			l.Was = st.Ino
 			l.Backup = text(filepath.Join(filepath.Dir(in.path), r.hidden(id, ".old")))
 		}
 		puts = append(puts, l)
@@ -138,19 +139,10 @@ func (r *Receiver) put(l line) error {
 	if st, err := stat(from, temp); err != nil || !(state{device: l.Device, inode: l.Inode}).same(st) {
 		return errors.Join(err, fmt.Errorf("%s was replaced meanwhile", l.Temp))
 	}
-	if l.Backup != "" {
-		if err := keep(dir, name, filepath.Base(string(l.Backup))); err != nil {
-			return &os.PathError{Op: "keep", Path: string(l.Path), Err: err}
-		}
-		if err := r.passed("keep", l.Path); err != nil {
-			return err
-		}
-		err = unix.Renameat(int(from.Fd()), temp, int(dir.Fd()), name)
+	if l.Backup == "" {
+		err = rename(from, temp, dir, name)
 	} else {
-		err = unix.Renameat2(int(from.Fd()), temp, int(dir.Fd()), name, unix.RENAME_NOREPLACE)
-		if errors.Is(err, unix.EINVAL) { // a file system that does not know how
-			err = unix.Renameat(int(from.Fd()), temp, int(dir.Fd()), name)
-		}
+		err = r.replace(l, from, dir)
 	}
 	if err != nil {
 		return &os.PathError{Op: "put", Path: string(l.Path), Err: err}
@@ -158,13 +150,42 @@ func (r *Receiver) put(l line) error {
 	return r.passed(doPut, l.Path)
 }
 
-// keep gives what is in a directory another name: one more, so that there is no moment at which it is missing, where that
-// is possible.
-func keep(dir *os.File, name, backup string) error {
-	fd := int(dir.Fd())
-	err := unix.Linkat(fd, name, fd, backup, 0)
-	if err != nil && !errors.Is(err, unix.EEXIST) {
-		err = unix.Renameat2(fd, name, fd, backup, unix.RENAME_NOREPLACE)
+// replace puts a file in the place of another, which gets the name of the backup. Where that is possible there is no moment at
+// which neither has the name. Nothing is linked: who has the old file open finds that under its name again if it gets that back.
+func (r *Receiver) replace(l line, from, dir *os.File) error {
+	name, temp, backup := filepath.Base(string(l.Path)), filepath.Base(string(l.Temp)), filepath.Base(string(l.Backup))
+	err := error(unix.EINVAL)
+	if !r.simple {
+		err = unix.Renameat2(int(from.Fd()), temp, int(dir.Fd()), name, unix.RENAME_EXCHANGE)
+	}
+	if cannot(err) {
+		if err := rename(dir, name, dir, backup); err != nil {
+			return err
+		}
+		if err := r.passed("keep", l.Path); err != nil {
+			return err
+		}
+		return rename(from, temp, dir, name)
+	}
+	if err != nil {
+		return err
+	}
+	if err := r.passed("exchange", l.Path); err != nil {
+		return err
+	}
+	return rename(from, temp, dir, backup)
+}
+
+// rename renames a file, and replaces none.
+func rename(from *os.File, name string, to *os.File, as string) error {
+	err := unix.Renameat2(int(from.Fd()), name, int(to.Fd()), as, unix.RENAME_NOREPLACE)
+	if cannot(err) {
+		err = unix.Renameat(int(from.Fd()), name, int(to.Fd()), as)
 	}
 	return err
+}
+
+// cannot says whether an error means that a file system does not know how to do that.
+func cannot(err error) bool {
+	return errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EOPNOTSUPP)
 }

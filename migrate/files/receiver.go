@@ -28,7 +28,9 @@ type Receiver struct {
 	paths map[string]bool
 	list  *List // what is to be put in its place
 
-	step func(string) error // nil but in tests, which end it at any point
+	// Of tests, which end it at any point, and do as if the file system was a simple one.
+	step   func(string) error
+	simple bool
 }
 
 // incoming is a file that comes.

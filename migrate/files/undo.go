@@ -73,17 +73,38 @@ func (t Tree) takeBack(l line) error {
 		return unlink(dir, name)
 	}
 	backup := filepath.Base(string(l.Backup))
+	if err := t.saveExchanged(l, dir); err != nil {
+		return err
+	}
 	old, err := stat(dir, backup)
 	if err != nil || old == nil {
 		return err // it has not come so far, or is done
-	}
-	if now != nil && stateOf(old).same(now) {
-		return unlink(dir, backup) // it has only got another name; a rename would do nothing
 	}
 	if now != nil && !ours {
 		return fmt.Errorf("%s was changed by somebody meanwhile; what was there before is %s", l.Path, l.Backup)
 	}
 	if err := unix.Renameat(int(dir.Fd()), backup, int(dir.Fd()), name); err != nil {
+		return &os.PathError{Op: "put back", Path: string(l.Path), Err: err}
+	}
+	return nil
+}
+
+// saveExchanged gives the old file the name of the backup if it still has that of the new one.
+func (t Tree) saveExchanged(l line, dir *os.File) error {
+	from, err := t.folder(filepath.Dir(string(l.Temp)))
+	if errors.Is(err, unix.ENOENT) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	temp := filepath.Base(string(l.Temp))
+	st, err := stat(from, temp)
+	if err != nil || !(state{device: l.Device, inode: l.Was}).same(st) {
+		return err
+	}
+	if err := rename(from, temp, dir, filepath.Base(string(l.Backup))); err != nil {
 		return &os.PathError{Op: "put back", Path: string(l.Path), Err: err}
 	}
 	return nil

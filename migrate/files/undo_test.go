@@ -39,43 +39,68 @@ func arrive(t *testing.T) (f *far, dir string) {
 
 // TestUndo ends it behind each step, as an error does and as the death of the process does, and puts everything back.
 func TestUndo(t *testing.T) {
-	steps := 0
-	for n := 0; ; n++ {
-		f, _ := arrive(t)
-		want := withoutHidden(content(t, f.tree.Root))
-		why, left := "", n
-		f.r.step = func(what string) error {
-			if why = what; left == 0 {
-				return errors.New("the end")
-			}
-			left--
-			return nil
+	for _, simple := range []bool{false, true} {
+		steps := 0
+		for undoneBehind(t, steps, simple) {
+			steps++
 		}
-		err := f.r.Place()
-		if err == nil {
-			break // it has no more steps
-		}
-		steps++
-		if err.Error() != "the end" {
-			t.Fatal(err)
-		}
-		for range 2 {
-			if err := f.tree.Undo(f.place); err != nil {
-				t.Fatalf("behind %s: %v", why, err)
-			}
-		}
-		if got := content(t, f.tree.Root); got != want {
-			t.Errorf("behind %s: there is\n%s\nwant\n%s", why, got, want)
-		}
-		if _, err := os.Stat(filepath.Join(f.place, LedgerFile)); !errors.Is(err, os.ErrNotExist) {
-			t.Errorf("behind %s: the list is still there: %v", why, err)
-		}
-		if err := f.r.Close(); err != nil {
-			t.Error(err)
+		if steps != 9 { // two directories, two files that are replaced in two steps, three that are put
+			t.Errorf("it had %d steps", steps)
 		}
 	}
-	if steps != 9 { // two directories, two files that are kept, five that are put
-		t.Errorf("it had %d steps", steps)
+}
+
+// undoneBehind ends it behind the step n, if there is one.
+func undoneBehind(t *testing.T, n int, simple bool) bool {
+	f, _ := arrive(t)
+	want := withoutHidden(content(t, f.tree.Root))
+	what := ""
+	f.r.simple = simple
+	f.r.step = func(step string) error {
+		if what = step; n == 0 {
+			return errors.New("the end")
+		}
+		n--
+		return nil
+	}
+	err := f.r.Place()
+	if err == nil {
+		return false
+	}
+	if !strings.HasSuffix(err.Error(), "the end") {
+		t.Fatalf("behind %s: %v", what, err)
+	}
+	for range 2 {
+		if err := f.tree.Undo(f.place); err != nil {
+			t.Fatalf("behind %s: %v", what, err)
+		}
+	}
+	if got := content(t, f.tree.Root); got != want {
+		t.Errorf("behind %s: there is\n%s\nwant\n%s", what, got, want)
+	}
+	if _, err := os.Stat(filepath.Join(f.place, LedgerFile)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("behind %s: the list is still there: %v", what, err)
+	}
+	if err := f.r.Close(); err != nil {
+		t.Error(err)
+	}
+	return true
+}
+
+// TestUndoForWhoHasItOpen is for a target that sees the same files as the source, which goes on.
+func TestUndoForWhoHasItOpen(t *testing.T) {
+	f, dir := arrive(t)
+	path := f.tree.Root + dir + "/a"
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if err := errorsOf(f.r.Place(), f.r.Close(), f.tree.Undo(f.place)); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", file.Fd())); err != nil || got != path {
+		t.Errorf("the file that is open is %q now (%v), want %q", got, err, path)
 	}
 }
 
