@@ -1,8 +1,12 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -40,3 +44,16 @@ func (c *copyFiles) String() string { return "" }
 
 // Type makes the option one that pflag shows without a value of its own.
 func (c *copyFiles) Type() string { return "bool" }
+
+// putBackTime is how long it may take to have files put back.
+const putBackTime = 10 * time.Second
+
+// putFilesBack has the other host put back what files that came along have replaced, if it could not do that itself.
+func (o *migrating) putFilesBack(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), putBackTime)
+	defer cancel()
+	if _, err := o.transport.resolve(ctx, o.Token); err != nil {
+		fmt.Fprintf(os.Stderr, "rockctl: %v; should it have died, it puts back the files that it had replaced when another group comes, or with: rockctl receive --resolve %s\n",
+			err, o.Token)
+	}
+}

@@ -116,7 +116,10 @@ func (o *migrating) move(ctx context.Context, g *group.Group, t group.Talk) (*gr
 		return nil, err
 	}
 	r, err := g.Migrate(ctx, o.MigrateOptions, from, to, t)
-	_ = process.Wait() // the supervisor has said all there is to say
+	broken := process.Wait() != nil // the supervisor has said why
+	if err != nil && broken && o.CopyFiles && !o.DryRun {
+		o.putFilesBack(ctx)
+	}
 	if errors.Is(err, group.ErrGivenUp) {
 		return nil, fmt.Errorf("%w: group %s goes on here", err, g.ID)
 	}
