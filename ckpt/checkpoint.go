@@ -218,6 +218,10 @@ func (c *checkpoint) dumpedAll(ctx context.Context) error {
 	if c.options.LeaveRunning {
 		return nil
 	}
+	// Now CRIU holds them, which has thawed the cgroup. They would run on if it died.
+	if err := c.subject.Cell.Freeze(ctx, nil); err != nil {
+		return err
+	}
 	last := c.keep
 	if c.to != nil {
 		last = c.deliver
