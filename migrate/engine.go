@@ -128,14 +128,17 @@ type arriving struct {
 	journal *journal
 }
 
-// Restore notes when the group is about to run, and that it does.
+// Restore notes where the group will be, for who must kill it should this process die, when it is about to run, and that it does.
 func (a *arriving) Restore(ctx context.Context, job supervise.RestoreJob) (*supervise.Restored, error) {
+	if err := a.journal.note(entry{State: stateArriving, Cell: job.Cell.Path()}); err != nil {
+		return nil, err
+	}
 	decide := job.Ready
 	job.Ready = func(ctx context.Context) error {
 		if err := decide(ctx); err != nil {
 			return err
 		}
-		return a.journal.note(entry{State: stateCommitted, Cell: job.Cell.Path()})
+		return a.journal.note(entry{State: stateCommitted})
 	}
 	out, err := a.Restorer.Restore(ctx, job)
 	if err != nil {

@@ -34,7 +34,7 @@ const (
 // entry is a line of a journal, in JSON.
 type entry struct {
 	State string    `json:"state"`
-	Cell  string    `json:"cell,omitempty"` // of the group, since stateCommitted
+	Cell  string    `json:"cell,omitempty"` // of the group, since it is restored
 	When  time.Time `json:"when"`
 }
 

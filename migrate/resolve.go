@@ -74,6 +74,9 @@ func bury(ctx context.Context, cell string) error {
 		return nil // it is gone
 	}
 	if err := g.Kill(ctx); err != nil {
+		if _, err := os.Lstat(cell); errors.Is(err, fs.ErrNotExist) {
+			return nil // a supervisor that lives has removed it meanwhile
+		}
 		return fmt.Errorf("resolve migration: %w", err)
 	}
 	return g.Remove()

@@ -66,6 +66,9 @@ func (x *source) run(e ckpt.Engine) (out *ckpt.HandedOver, err error) {
 	if err := x.conn.Hello(); err != nil {
 		return nil, x.why(fmt.Errorf("reach rockctl on %s: %w", x.options.Host, err))
 	}
+	if x.hold() {
+		x.hold = context.AfterFunc(x.ctx, x.breakOff)
+	}
 	x.line = newLine(x.conn, x.cancel)
 	staging := StagingDir(e.Getenv) + "/rock-leave-" + x.options.Token
 	out, err = e.HandOver(x.ctx, x.subject, group.CheckpointOptions{Dir: staging}, x, x.dialogue.Progress)
@@ -87,6 +90,14 @@ func (x *source) why(err error) error {
 		return cause
 	}
 	return err
+}
+
+// breakOff ends what waits for the target, and tells it why unless it does not listen.
+func (x *source) breakOff() {
+	if cause := context.Cause(x.ctx); cause != errSilent {
+		x.giveUp(cause)
+	}
+	x.link.Close()
 }
 
 // farewell is how long the target may take to be told that nothing comes.
