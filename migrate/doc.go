@@ -5,8 +5,9 @@
 //	Engine.Migrate        source.go       Receiver.Run                target.go
 //	  offer             ──────────────►   looks whether it can live here
 //	                    ◄──────────────   verdict
+//	  pages             ──────────────►   keeps them                  precopy.go, store.go
 //	  freezes, dumps
-//	  file, chunks ...  ──────────────►   writes the image            arrival.go
+//	  file, chunks ...  ──────────────►   writes the image            arrival.go, recipe.go
 //	  complete          ──────────────►   restores: all but running
 //	                    ◄──────────────   ready
 //	  commit            ──────────────►   notes it in the journal     journal.go

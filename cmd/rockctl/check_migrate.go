@@ -22,7 +22,7 @@ func migrateAbility(checkpoint ability) ability {
 	if n := a.Needs[0]; a.Works && !n.OK {
 		a.Works, a.Error, a.Remedy = false, n.Detail, n.Remedy
 	}
-	a.Needs = append(a.Needs,
+	a.Needs = append(a.Needs, ahead(migrate.Readable()),
 		inPath("ssh", "to reach other hosts", "install an ssh client, or use --exec"),
 		inPath("rockctl", "other hosts start it by this name", "install rockctl where root's PATH finds it"))
 	return a
@@ -40,6 +40,16 @@ func staging(dir string) feature {
 		n.Remedy = ""
 	}
 	n.Detail = fmt.Sprintf("%s has %s for images on their way", dir, formatBytes(int(int64(st.Bavail)*st.Bsize)))
+	return n
+}
+
+// ahead says how memory travels.
+func ahead(err error) feature {
+	n := feature{Name: "pre-copy by content", OK: err == nil,
+		Detail: "most memory is copied while the group runs; this needs no tracking of it by the kernel"}
+	if err != nil {
+		n.Detail, n.Remedy = "all memory is copied while the group stands still: "+err.Error(), "allow process_vm_readv, and /proc/PID/pagemap"
+	}
 	return n
 }
 
