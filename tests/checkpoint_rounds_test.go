@@ -37,7 +37,10 @@ func TestCheckpointRounds(t *testing.T) {
 }
 
 // listed is a line of rockctl ls --json, as far as needed.
-type listed struct{ ID, Name string }
+type listed struct {
+	ID, Name string
+	Pid      int
+}
 
 // groups asks rockctl on a host, as root, for its groups.
 func groups(t *testing.T, h *lab.Host) []listed {

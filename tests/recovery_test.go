@@ -23,10 +23,11 @@ const tick = 10 * time.Millisecond
 
 // conn is a line of rockctl conns --json, as far as needed.
 type conn struct {
-	ID    string
-	State string
-	Since time.Time
-	Error string
+	ID     string
+	State  string
+	Remote string
+	Since  time.Time
+	Error  string
 }
 
 // conns asks rockctl on a host, as root, for its rocks.

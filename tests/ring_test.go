@@ -2,6 +2,8 @@ package tests
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strconv"
 	"testing"
 
@@ -13,6 +15,7 @@ import (
 type ranks struct {
 	procs  []*harness.Proc
 	rounds int
+	last   string // a file: when it is there the last rounds are done
 }
 
 // startRanks starts one rank on each of the hosts, and waits until they are at work. Under rock their groups are called
@@ -23,10 +26,10 @@ func startRanks(t *testing.T, s harness.Side, rounds int, travels bool, hosts ..
 	for i, h := range hosts {
 		addresses = append(addresses, harness.At(h, 1, 7100+i).String())
 	}
-	r := &ranks{rounds: rounds}
+	r := &ranks{rounds: rounds, last: filepath.Join(harness.TempDir(t), "last")}
 	for i, h := range hosts {
 		spec := harness.Spec{Host: h, Side: s, Travels: travels, Argv: append([]string{harness.Program(t, "ring"),
-			"-rank", strconv.Itoa(i), "-rounds", strconv.Itoa(rounds)}, addresses...)}
+			"-rank", strconv.Itoa(i), "-rounds", strconv.Itoa(rounds), "-until", r.last}, addresses...)}
 		if s == harness.Rock {
 			spec.Name = fmt.Sprintf("rank.%d", i)
 		}
@@ -38,9 +41,12 @@ func startRanks(t *testing.T, s harness.Side, rounds int, travels bool, hosts ..
 	return r
 }
 
-// finish waits until all ranks have the result, and checks it.
+// finish has the last rounds done, waits until all ranks have the result, and checks it.
 func (r *ranks) finish(t *testing.T) {
 	t.Helper()
+	if err := os.WriteFile(r.last, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
 	alone := harness.Spec{Host: r.procs[0].Host(), Argv: []string{harness.Program(t, "ring"),
 		"-reference", strconv.Itoa(len(r.procs)), strconv.Itoa(r.rounds)}}.Output(t)
 	for i, p := range r.procs {

@@ -24,11 +24,11 @@ func Restore(t testing.TB, h *lab.Host, dir string, options ...string) Spec {
 	return Spec{Host: h, Argv: append(argv, options...), restores: true}
 }
 
-// Stopped waits until a group is in an image and its command has ended by that.
+// Stopped waits until a group is in an image or on another host, and its command has ended by that.
 func (p *Proc) Stopped(t testing.TB) {
 	t.Helper()
 	if res := p.Wait(t); res.Code != 137 {
-		t.Fatalf("%s: %q: exit status %d after a checkpoint, want 137\n%s", p.spec.Host.Name, p.spec.Argv, res.Code, res.Stderr)
+		t.Fatalf("%s: %q: exit status %d, want 137 as the group has gone\n%s", p.spec.Host.Name, p.spec.Argv, res.Code, res.Stderr)
 	}
 }
 

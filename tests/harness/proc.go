@@ -42,6 +42,7 @@ type Spec struct {
 	private  [2]string // a directory to be seen at another path, by this program only
 	before   []string  // goes before all else
 	restores bool      // it is rockctl restore, which gets a log
+	log      string    // another log that is shown with it, empty for none
 }
 
 // Proc is a started program.
@@ -52,11 +53,10 @@ type Proc struct {
 	cmd    *exec.Cmd
 	stdout *output
 	stderr *output
-	log    string        // rock's, empty on the plain side
+	log    string        // rock's, empty if there is none
 	done   chan struct{} // closed when it has ended
 	err    error         // of Wait, once done
 	began  time.Time
-	moved  bool // to another host: its command has ended
 }
 
 // Result is what is left of an ended program.
@@ -214,6 +214,12 @@ func (p *Proc) WaitFor(t testing.TB, patience time.Duration) Result {
 // Ended is closed when the program has ended.
 func (p *Proc) Ended() <-chan struct{} { return p.done }
 
+// Stdout is what the program has written to its standard output so far.
+func (p *Proc) Stdout() string {
+	data, _ := p.stdout.snapshot()
+	return string(data)
+}
+
 // Writes is closed when the program has written something to its standard output.
 func (p *Proc) Writes() <-chan struct{} {
 	data, more := p.stdout.snapshot()
@@ -264,9 +270,12 @@ func (p *Proc) cleanUp(t testing.TB) {
 	}
 	t.Logf("%s, %s: %q: %v\nstdout ends: %s\nstderr ends: %s", p.spec.Host.Name, p.spec.Side, p.spec.Argv,
 		p.cmd.ProcessState, p.stdout.tail(1500), p.stderr.tail(1500))
-	if p.log != "" {
+	for _, name := range []string{p.log, p.spec.log} {
+		if name == "" {
+			continue
+		}
 		log, err := os.ReadFile(p.log)
-		t.Logf("its rock log (%v) ends:\n%s", err, log[max(0, len(log)-4000):])
+		t.Logf("its log %s (%v) ends:\n%s", name, err, log[max(0, len(log)-4000):])
 	}
 }
 

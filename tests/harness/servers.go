@@ -10,9 +10,17 @@ import (
 	"rock/tests/lab"
 )
 
-// StartNginx starts nginx on a host with two workers that share the listeners, to
-// serve the files in dir on port 8080, IPv4 and IPv6.
+// StartNginx starts nginx on a host.
 func StartNginx(t testing.TB, h *lab.Host, side Side, dir string) *Proc {
+	t.Helper()
+	p := Nginx(t, h, side, dir).Start(t)
+	WaitListening(t, h, 8080)
+	return p
+}
+
+// Nginx is the command line of nginx with two workers that share the listeners, to
+// serve the files in dir on port 8080, IPv4 and IPv6.
+func Nginx(t testing.TB, h *lab.Host, side Side, dir string) Spec {
 	t.Helper()
 	own := TempDir(t)
 	conf := filepath.Join(own, "nginx.conf")
@@ -41,19 +49,23 @@ http {
 	if err := os.WriteFile(conf, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	p := Spec{Host: h, Side: side, Argv: []string{"/usr/sbin/nginx", "-p", own, "-c", conf}}.Start(t)
+	return Spec{Host: h, Side: side, Argv: []string{"/usr/sbin/nginx", "-p", own, "-c", conf}}
+}
+
+// StartPythonHTTP starts python's http.server on a host.
+func StartPythonHTTP(t testing.TB, h *lab.Host, side Side, user, dir string) *Proc {
+	t.Helper()
+	spec := PythonHTTP(h, side, dir)
+	spec.User = user
+	p := spec.Start(t)
 	WaitListening(t, h, 8080)
 	return p
 }
 
-// StartPythonHTTP starts python's http.server (a thread per connection) on a
-// host's port 8080 with the files in dir.
-func StartPythonHTTP(t testing.TB, h *lab.Host, side Side, user, dir string) *Proc {
-	t.Helper()
-	p := Spec{Host: h, Side: side, User: user,
-		Argv: []string{Python, "-m", "http.server", "--bind", "::", "--directory", dir, "8080"}}.Start(t)
-	WaitListening(t, h, 8080)
-	return p
+// PythonHTTP is the command line of python's http.server (a thread per connection) on port 8080 with the
+// files in dir.
+func PythonHTTP(h *lab.Host, side Side, dir string) Spec {
+	return Spec{Host: h, Side: side, Argv: []string{Python, "-m", "http.server", "--bind", "::", "--directory", dir, "8080"}}
 }
 
 // StartRedis starts a Redis server on a host's port 6379 that saves nothing.
@@ -67,7 +79,7 @@ func StartRedis(t testing.TB, h *lab.Host, side Side) *Proc {
 // Redis is the command line of that server.
 func Redis(t testing.TB, h *lab.Host, side Side) Spec {
 	return Spec{Host: h, Side: side, Dir: TempDir(t), Argv: []string{"redis-server", "--port", "6379",
-		"--bind", "0.0.0.0", "::", "--protected-mode", "no", "--save", "", "--appendonly", "no"}}
+		"--bind", "0.0.0.0", "::", "--protected-mode", "no", "--save", "", "--appendonly", "no", "--enable-debug-command", "yes"}}
 }
 
 // PostgresUser is who runs PostgreSQL, which refuses to be run by root.

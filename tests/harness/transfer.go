@@ -30,6 +30,8 @@ type TransferSpec struct {
 	// Which ends are stream.py (asyncio) or job (C, several processes) instead of the static Go program.
 	PythonServer, PythonClient bool
 	JobServer, JobClient       bool
+	ServerProgram              string // a copy of the static Go program for the server
+	Keep                       bool   // the server listens all the time; not in Python or C
 	User                       string // who runs both, empty for root
 	// What the groups are called that are to be checkpointed (on side Rock), empty for others.
 	ServerName, ClientName string
@@ -78,18 +80,20 @@ func (s TransferSpec) Start(t testing.TB) *Transfer {
 		tr.until = filepath.Join(TempDir(t), "end")
 	}
 	server := Spec{Host: s.Server, Side: s.ServerSide, Name: s.ServerName}
-	tr.Server = tr.start(t, server, s.PythonServer, s.JobServer, "-listen", s.Listen)
+	tr.Server = tr.start(t, server, s.ServerProgram, s.PythonServer, s.JobServer, "-listen", s.Listen)
 	tr.Server.WaitOutput(t, `"listening"`)
 	client := Spec{Host: s.Client, Side: s.ClientSide, Name: s.ClientName, Env: s.ClientEnv, Argv: s.ClientPrefix, before: s.RockPrefix}
-	tr.Client = tr.start(t, client, s.PythonClient, s.JobClient, "-dial", s.At.String())
+	tr.Client = tr.start(t, client, "", s.PythonClient, s.JobClient, "-dial", s.At.String())
 	return tr
 }
 
 // start starts one end, of which all is said but the program.
-func (tr *Transfer) start(t testing.TB, spec Spec, python, job bool, argv ...string) *Proc {
+func (tr *Transfer) start(t testing.TB, spec Spec, copied string, python, job bool, argv ...string) *Proc {
 	s := &tr.spec
 	program := []string{Program(t, "stream")}
 	switch {
+	case copied != "":
+		program = []string{copied}
 	case python:
 		program = []string{Python, "-u", Program(t, "stream.py")}
 	case job:
@@ -108,6 +112,9 @@ func (tr *Transfer) start(t testing.TB, spec Spec, python, job bool, argv ...str
 	}
 	if tr.until != "" {
 		argv = append(argv, "-until", tr.until)
+	}
+	if s.Keep {
+		argv = append(argv, "-keep")
 	}
 	spec.Travels = s.Travels && spec.Name != ""
 	spec.Argv, spec.User = append(slices.Clone(spec.Argv), argv...), s.User

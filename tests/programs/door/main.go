@@ -8,6 +8,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -55,7 +56,8 @@ func run(socket, command string) (int, error) {
 		io.Copy(data, os.Stdin)
 		data.(*net.UnixConn).CloseWrite()
 	}()
-	if _, err := io.Copy(os.Stdout, data); err != nil {
+	// It is reset if the command has ended without reading all.
+	if _, err := io.Copy(os.Stdout, data); err != nil && !errors.Is(err, syscall.ECONNRESET) {
 		return 0, err
 	}
 	var code [1]byte

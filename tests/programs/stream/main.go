@@ -2,12 +2,12 @@
 // on standard output, as one JSON object per line, what became of it. It is a
 // program for the tests: it knows nothing of rocks.
 //
-//	stream -listen ADDR | -dial ADDR [-bytes N] [-rate BYTES/S] [-tick D] [-idle] [-endless] [-until FILE]
+//	stream -listen ADDR | -dial ADDR [-bytes N] [-rate BYTES/S] [-tick D] [-idle] [-endless] [-until FILE] [-keep]
 //
 // Both ends send N bytes in numbered, checksummed blocks, then end their side and
 // read the other's to its end. With -tick they send a small block every D until
 // standard input ends instead; with -idle they send nothing until then, with -endless as many blocks as go. With -until
-// it is not standard input that ends it, but FILE, once there is one.
+// it is not standard input that ends it, but FILE, once there is one. With -keep it goes on listening when it has a connection.
 // The exit status is 0 if every block arrived, in order and whole.
 package main
 
@@ -30,6 +30,7 @@ type options struct {
 	idle         bool
 	endless      bool
 	until        string
+	keep         bool
 }
 
 func main() {
@@ -43,6 +44,7 @@ func main() {
 	flag.BoolVar(&o.idle, "idle", false, "send nothing until standard input ends")
 	flag.BoolVar(&o.endless, "endless", false, "send until standard input ends")
 	flag.StringVar(&o.until, "until", "", "wait for a `file` instead of the end of standard input")
+	flag.BoolVar(&o.keep, "keep", false, "go on listening")
 	flag.Parse()
 	r := newReport(os.Stdout)
 	err := run(o, r)
@@ -104,7 +106,9 @@ func connection(o options, r *report) (*net.TCPConn, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer l.Close()
+	if !o.keep {
+		defer l.Close()
+	}
 	r.listening(l)
 	c, err := l.Accept()
 	if err != nil {
