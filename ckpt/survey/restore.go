@@ -72,16 +72,20 @@ type fileCheck struct {
 	said     map[string]bool
 }
 
-// add adds a problem with a file, once.
+// add adds a problem with what a file is, or that it is not there.
 func (c *fileCheck) add(f File, what, remedy string) {
-	if c.said[what] {
-		return
-	}
-	c.said[what] = true
 	if c.Remedy != nil {
 		remedy = cmp.Or(c.Remedy(f), remedy)
 	}
-	c.problems = append(c.problems, Problem{What: what, Remedy: remedy})
+	c.say(what, remedy)
+}
+
+// say adds a problem once.
+func (c *fileCheck) say(what, remedy string) {
+	if !c.said[what] {
+		c.said[what] = true
+		c.problems = append(c.problems, Problem{What: what, Remedy: remedy})
+	}
 }
 
 func (c *fileCheck) check(f File) {
@@ -103,7 +107,7 @@ func (c *fileCheck) check(f File) {
 		return
 	}
 	if st.Mode != f.Mode {
-		c.add(f, fmt.Sprintf("%s has the mode %04o, %s it had %04o", f.Path, st.Mode&07777, c.When, f.Mode&07777),
+		c.say(fmt.Sprintf("%s has the mode %04o, %s it had %04o", f.Path, st.Mode&07777, c.When, f.Mode&07777),
 			fmt.Sprintf("chmod %04o %s", f.Mode&07777, f.Path))
 	}
 	if f.Kind == KindDirectory {
