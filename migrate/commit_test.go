@@ -85,7 +85,7 @@ func TestCommit(t *testing.T) {
 					t.Fatal(err)
 				}
 				x.line = newLine(x.conn, x.cancel)
-				x.line.hurry()
+				x.line.hurry(silence)
 				if tt.early {
 					leave()
 					synctest.Wait()
@@ -169,7 +169,7 @@ func TestSilence(t *testing.T) {
 		if ctx.Err() != nil {
 			t.Fatalf("given up while the group runs: %v", context.Cause(ctx))
 		}
-		l.hurry()
+		l.hurry(silence)
 		time.Sleep(silence - aliveEvery)
 		if ctx.Err() != nil {
 			t.Fatalf("given up too early: %v", context.Cause(ctx))
@@ -181,12 +181,31 @@ func TestSilence(t *testing.T) {
 	})
 }
 
+// Once it is decided, a silence is for whoever waits for what has been decided.
+func TestSilenceAfterCommit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, ctx, _, end := lines(t)
+		defer end()
+		l.hurry(silence)
+		waits, silent := context.WithCancelCause(t.Context())
+		l.commit(doubtTime, silent)
+		time.Sleep(doubtTime - aliveEvery)
+		if waits.Err() != nil {
+			t.Fatalf("in doubt too early: %v", context.Cause(waits))
+		}
+		time.Sleep(3 * aliveEvery)
+		if !errors.Is(context.Cause(waits), errSilent) || ctx.Err() != nil {
+			t.Errorf("after more than %v the cause is %v, and to give up %v", doubtTime, context.Cause(waits), context.Cause(ctx))
+		}
+	})
+}
+
 // A target that says that it lives is waited for.
 func TestAlive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, ctx, there, end := lines(t)
 		defer end()
-		l.hurry()
+		l.hurry(silence)
 		for range 100 {
 			time.Sleep(silence / 2)
 			send(t, there, kindAlive, nil)

@@ -36,12 +36,12 @@ type line struct {
 	frames chan *stream.Frame      // messages
 	sink   atomic.Pointer[sink]    // of files
 
-	lost    chan struct{} // closed when nothing more comes
-	why     error         // set before that
-	over    chan struct{} // closed by wait
-	heard   atomic.Int64  // when: nanoseconds since began
-	limit   atomic.Int64  // of silence, in nanoseconds
-	decided atomic.Bool   // silence is for others to judge
+	lost    chan struct{}                           // closed when nothing more comes
+	why     error                                   // set before that
+	over    chan struct{}                           // closed by wait
+	heard   atomic.Int64                            // when: nanoseconds since began
+	limit   atomic.Int64                            // of silence, in nanoseconds
+	silent  atomic.Pointer[context.CancelCauseFunc] // called when it is silent, instead of broken; nil before it is decided
 	beating atomic.Bool
 	began   time.Time
 	work    sync.WaitGroup
@@ -60,14 +60,18 @@ func newLine(conn *stream.Conn, broken context.CancelCauseFunc) *line {
 	return l
 }
 
-// hurry is for when the group stands still.
-func (l *line) hurry() {
+// hurry is for when the group stands still: the connection is taken for broken after a silence of limit.
+func (l *line) hurry(limit time.Duration) {
 	l.heard.Store(int64(time.Since(l.began)))
-	l.limit.Store(int64(silence))
+	l.limit.Store(int64(limit))
 }
 
-// commit is for when giving up is not possible any more.
-func (l *line) commit() { l.decided.Store(true) }
+// commit is for when giving up is not possible any more. After a silence of limit, silent is called; what else breaks the
+// connection is seen by who expects something.
+func (l *line) commit(limit time.Duration, silent context.CancelCauseFunc) {
+	l.silent.Store(&silent)
+	l.hurry(limit)
+}
 
 // wait ends the line. The transport must be closed.
 func (l *line) wait() {
@@ -90,7 +94,7 @@ func (l *line) listen() {
 		}
 		if err != nil {
 			l.why = err
-			if !l.decided.Load() {
+			if l.silent.Load() == nil {
 				l.broken(err)
 			}
 			return
@@ -143,8 +147,12 @@ func (l *line) beat() {
 				_ = l.conn.Send(kindAlive, nil) // a failure is seen by who sends something that matters
 			})
 		}
-		if time.Since(l.began)-time.Duration(l.heard.Load()) > time.Duration(l.limit.Load()) && !l.decided.Load() {
-			l.broken(errSilent)
+		if time.Since(l.began)-time.Duration(l.heard.Load()) > time.Duration(l.limit.Load()) {
+			tell := l.broken
+			if s := l.silent.Load(); s != nil {
+				tell = *s
+			}
+			tell(errSilent)
 			return
 		}
 	}

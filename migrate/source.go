@@ -159,7 +159,7 @@ func (x *source) Prepare(ctx context.Context) error {
 
 // Follow sends memory while CRIU writes it.
 func (x *source) Follow(ctx context.Context, dir string) {
-	x.line.hurry()
+	x.line.hurry(silence)
 	x.sending = newSending(ctx, x.conn, dir, x.ahead)
 }
 
@@ -197,21 +197,26 @@ func (x *source) deliver(ctx context.Context, m *image.Manifest) error {
 	return nil
 }
 
-// doneTime is how long a target may take to let a group run whose processes are all there.
-const doneTime = 20 * time.Second
+const (
+	// doneTime is how long a target may take to let a group run whose processes are all there.
+	doneTime = 20 * time.Second
+	// doubtTime is how long it may be silent at this. It is longer than a target waits for commit, so that it is decided there by then.
+	doubtTime = 5 * time.Second
+)
 
 // commit makes the target the owner. After it only one question is open: whether it knows.
 func (x *source) commit() error {
 	if err := x.subject.Cell.Mark(); err != nil {
 		return fmt.Errorf("note that the group goes elsewhere: %w", err)
 	}
-	x.line.commit()
+	// From here on it is not given up any more, if the client leaves for instance.
+	ctx, silent := context.WithCancelCause(context.WithoutCancel(x.ctx))
+	ctx, cancel := context.WithTimeout(ctx, doneTime)
+	defer cancel()
+	x.line.commit(doubtTime, silent)
 	if !x.hold() {
 		return errors.Join(context.Cause(x.ctx), x.subject.Cell.Unmark())
 	}
-	// From here on it is not given up any more, if the client leaves for instance.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(x.ctx), doneTime)
-	defer cancel()
 	defer context.AfterFunc(ctx, func() { x.link.Close() })()
 	err := x.conn.Send(kindCommit, nil)
 	if err == nil {

@@ -184,6 +184,7 @@ func (x *target) restore(ctx context.Context) error {
 
 // await tells the source that all is ready, and waits for its decision.
 func (x *target) await(ctx context.Context, resume []netip.AddrPort) error {
+	x.line.hurry(2 * silence) // so that the source gives up before
 	if err := x.conn.Send(kindReady, ready{Resume: resume}); err != nil {
 		return err
 	}
@@ -192,7 +193,7 @@ func (x *target) await(ctx context.Context, resume []netip.AddrPort) error {
 		x.doubt = !errors.As(err, &said)
 		return err
 	}
-	x.line.commit()
+	x.line.commit(patience, func(error) {}) // the source may rest now
 	return nil
 }
 
