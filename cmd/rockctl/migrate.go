@@ -116,7 +116,7 @@ func (o *migrating) move(ctx context.Context, g *group.Group, t group.Talk) (*gr
 		return nil, err
 	}
 	r, err := g.Migrate(ctx, o.MigrateOptions, from, to, t)
-	broken := process.Wait() != nil // the supervisor has said why
+	broken := endTransport(process) != nil // the supervisor has said why
 	if err != nil && broken && o.CopyFiles && !o.DryRun {
 		o.putFilesBack(ctx)
 	}

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -50,6 +51,17 @@ func (t transport) start() (cmd *exec.Cmd, from, to *os.File, err error) {
 		return nil, nil, nil, fmt.Errorf("reach %s: %w", t.host, err)
 	}
 	return cmd, from, to, nil
+}
+
+// lingerTime is how long the command may take to end when nothing is left for it to do. If the network swallows
+// everything it would not end for many minutes.
+const lingerTime = 5 * time.Second
+
+// endTransport waits for the end of the command.
+func endTransport(cmd *exec.Cmd) error {
+	kill := time.AfterFunc(lingerTime, func() { _ = cmd.Process.Kill() })
+	defer kill.Stop()
+	return cmd.Wait()
 }
 
 // resolve asks what has become of a migration.
