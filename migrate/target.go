@@ -77,15 +77,33 @@ func (x *target) run(ctx context.Context) error {
 	if err := x.arriveAndRun(ctx); err != nil {
 		return errors.Join(err, x.giveUp())
 	}
-	_ = os.RemoveAll(filepath.Join(x.place, imageDir))
 	x.settleFiles()
 	// Should this be lost, the journal has it.
 	_ = x.conn.Send(kindDone, done{Pid: x.result.Pid, Warnings: x.warned})
+	_ = os.RemoveAll(filepath.Join(x.place, imageDir)) // which takes a while, that nobody waits for
 	return nil
 }
 
-// arriveAndRun takes the image, and lets the group run.
+// arriveAndRun takes the image, restores the group and lets it run when the source has given it up. The supervisor is started at
+// once, so that this is over when the image is there.
 func (x *target) arriveAndRun(ctx context.Context) error {
+	o := arrivalOptions{Journal: filepath.Join(x.place, journalFile)}
+	o.Arrived = true
+	var err error
+	x.result, err = front.Restore(front.RestoreOptions{
+		Dir: x.arrival.dir, Localhost: x.offer.Localhost, Detach: true, Log: x.Log, Rescue: ckpt.Rescue, Extra: o.encode(),
+		Warn: func(line string) { x.warned = append(x.warned, line) },
+		Prepare: func(ended context.Context) error {
+			defer context.AfterFunc(ended, func() { x.cancel(context.Cause(ended)) })()
+			return x.arrive(ctx)
+		},
+		Ready: func(resume []netip.AddrPort) error { return x.await(ctx, resume) },
+	})
+	return err
+}
+
+// arrive takes the image.
+func (x *target) arrive(ctx context.Context) error {
 	var c complete
 	if err := x.line.expect(ctx, kindComplete, &c, nil); err != nil {
 		return err
@@ -96,7 +114,8 @@ func (x *target) arriveAndRun(ctx context.Context) error {
 	if err := x.placeFiles(); err != nil {
 		return err
 	}
-	return x.restore(ctx)
+	_ = x.conn.Send(kindProgress, progress{Phase: "restore"})
+	return nil
 }
 
 // skew is how far clocks may differ before the user is told.
@@ -166,20 +185,6 @@ func (x *target) take(f *stream.Frame) error {
 		return err
 	}
 	return x.conn.Send(kindHeld, nil)
-}
-
-// restore restores the group, and lets it run when the source has given it up.
-func (x *target) restore(ctx context.Context) error {
-	_ = x.conn.Send(kindProgress, progress{Phase: "restore"})
-	o := arrivalOptions{Journal: filepath.Join(x.place, journalFile)}
-	o.Arrived = true
-	var err error
-	x.result, err = front.Restore(front.RestoreOptions{
-		Dir: x.arrival.dir, Localhost: x.offer.Localhost, Detach: true, Log: x.Log, Rescue: ckpt.Rescue, Extra: o.encode(),
-		Warn:  func(line string) { x.warned = append(x.warned, line) },
-		Ready: func(resume []netip.AddrPort) error { return x.await(ctx, resume) },
-	})
-	return err
 }
 
 // await tells the source that all is ready, and waits for its decision.

@@ -1,6 +1,7 @@
 package front
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 	"os"
@@ -73,7 +74,8 @@ type job struct {
 	log      *os.File
 	warn     func(string)
 	rescue   func(cell string) error
-	progress func(group.Progress) // nil if nobody asks
+	progress func(group.Progress)        // nil if nobody asks
+	prepare  func(context.Context) error // nil if there is nothing to wait for
 	ready    func(resume []netip.AddrPort) error
 }
 

@@ -31,8 +31,8 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	}
 	switch os.Getenv(helper) {
-	case "restore", "restore detached":
-		restoreHelper(os.Getenv(helper) == "restore detached")
+	case "restore", "restore detached", "restore prepared":
+		restoreHelper(os.Getenv(helper) != "restore", os.Getenv(helper) == "restore prepared")
 	case "signals":
 		reportSignals()
 		os.Exit(0)

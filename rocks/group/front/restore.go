@@ -1,6 +1,7 @@
 package front
 
 import (
+	"context"
 	"net/netip"
 	"os"
 	"time"
@@ -20,6 +21,10 @@ type RestoreOptions struct {
 	Progress  func(group.Progress)    // is told how far it is, the last time with the phase "run"; nil if nobody asks
 	Rescue    func(cell string) error // see Options
 	Extra     []byte                  // more for the supervisor, as stage.Restore.Options has it
+	// Prepare is called when the supervisor is started, which takes a while, and waits for what to do: when it returns nil the image is
+	// there. An error gives the restore up. A signal that ends programs ends its context, whose cause tells the signal. nil:
+	// the image is there.
+	Prepare func(ctx context.Context) error
 	// Ready is called when all is restored and does not run yet, with the addresses where peers find it. An error gives the restore
 	// up; so does the death of this process. nil: nothing is waited for.
 	Ready func(resume []netip.AddrPort) error
@@ -30,7 +35,7 @@ type RestoreOptions struct {
 // what the group shows on the terminal that it gets.
 func Restore(o RestoreOptions) (Result, error) {
 	return run(job{
-		log: o.Log, warn: o.Warn, rescue: o.Rescue, progress: o.Progress, ready: o.Ready,
+		log: o.Log, warn: o.Warn, rescue: o.Rescue, progress: o.Progress, prepare: o.Prepare, ready: o.Ready,
 		plan: stage.Plan{
 			Timeout: o.Timeout, Detached: o.Detach, Localhost: o.Localhost,
 			Restore: &stage.Restore{Dir: o.Dir, Hold: o.Ready != nil, Options: o.Extra},

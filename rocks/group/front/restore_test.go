@@ -1,6 +1,7 @@
 package front
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -18,10 +20,23 @@ import (
 
 // What a front does for a restore shows with a supervisor that restores nothing: this test binary.
 
-// restoreHelper restores the image that the first argument names, and writes the result into the second.
-func restoreHelper(detach bool) {
+// restoreHelper restores the image that the first argument names, and writes the result into the second. A prepared one is there
+// when it has the file "ready".
+func restoreHelper(detach, prepared bool) {
 	o := RestoreOptions{
 		Dir: os.Args[1], Localhost: true, Detach: detach, Extra: []byte("extra"), Warn: func(line string) { fmt.Println(line) },
+	}
+	if prepared {
+		o.Prepare = func(ctx context.Context) error {
+			fmt.Println("waits")
+			for ctx.Err() == nil {
+				if _, err := os.Stat(filepath.Join(o.Dir, "ready")); err == nil {
+					return nil
+				}
+				time.Sleep(time.Millisecond)
+			}
+			return context.Cause(ctx)
+		}
 	}
 	result, err := Restore(o)
 	if err := os.WriteFile(os.Args[2], fmt.Appendf(nil, "%v %q %v", result.Elsewhere, result.Group, err), 0o600); err != nil {
@@ -40,7 +55,7 @@ func fakeSupervisor(fd int) {
 	}
 	m, files, err := c.Receive()
 	if err != nil {
-		panic(err)
+		return // there is nothing to restore
 	}
 	plan := m.(stage.Plan)
 	_, slave, master := plan.Handles.Sort(files)
@@ -110,12 +125,62 @@ func TestDetached(t *testing.T) {
 	if got, err := os.ReadFile(result); err != nil || string(got) != `false "00c0ffee" <nil>` {
 		t.Errorf("result: got %q (%v)", got, err)
 	}
+	if got, err := os.ReadFile(awaitAlone(t, dir)); err != nil || string(got) != `true true "hello\r\n" [0 1 2]` {
+		t.Errorf("supervisor: got %q (%v)", got, err)
+	}
+}
+
+// awaitAlone waits for what the supervisor writes when the front is gone.
+func awaitAlone(t *testing.T, dir string) string {
+	t.Helper()
 	alone := filepath.Join(dir, "alone")
 	await(t, "report of the supervisor", func() bool {
 		_, err := os.Stat(alone)
 		return err == nil
 	})
-	if got, err := os.ReadFile(alone); err != nil || string(got) != `true true "hello\r\n" [0 1 2]` {
-		t.Errorf("supervisor: got %q (%v)", got, err)
+	return alone
+}
+
+// TestPrepared restores an image that is not there yet, or never comes.
+func TestPrepared(t *testing.T) {
+	t.Setenv(helper, "restore prepared")
+	for name, c := range map[string]struct {
+		then func(dir string, front *os.Process) error
+		want string
+	}{
+		"comes": {func(dir string, _ *os.Process) error {
+			return os.WriteFile(filepath.Join(dir, "ready"), nil, 0o600)
+		}, `false "00c0ffee" <nil>`},
+		"never comes": {func(_ string, front *os.Process) error {
+			return front.Signal(unix.SIGTERM)
+		}, `false "" ended by a signal (terminated)`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, result := t.TempDir(), filepath.Join(t.TempDir(), "result")
+			cmd := exec.Command(os.Args[0], dir, result)
+			out, err := cmd.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.ReadFull(out, make([]byte, len("waits\n"))); err != nil {
+				t.Fatal(err)
+			}
+			if err := c.then(dir, cmd.Process); err != nil {
+				t.Fatal(err)
+			}
+			_, _ = io.Copy(io.Discard, out)
+			if err := cmd.Wait(); err != nil {
+				t.Error(err)
+			}
+			if got, err := os.ReadFile(result); err != nil || string(got) != c.want {
+				t.Errorf("result: got %q (%v), want %q", got, err, c.want)
+			}
+			if name == "comes" {
+				awaitAlone(t, dir)
+			}
+		})
 	}
 }

@@ -1,6 +1,7 @@
 package front
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"syscall"
@@ -43,10 +44,34 @@ func (f *front) start(j job, in inherited) error {
 	}
 	// If the supervisor dies its children shall become ours.
 	_ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+	if j.prepare != nil {
+		if err := f.prepare(j.prepare); err != nil {
+			return err
+		}
+	}
 	plan := j.plan
 	plan.Front, plan.Parent, plan.Group = f.self, os.Getppid(), f.group
 	plan.Mask, plan.Ignored, plan.Files = in.mask, in.ignored, in.files
 	return f.sendPlan(plan, j.log)
+}
+
+// prepare waits until there is something to do for the supervisor, which has started meanwhile.
+func (f *front) prepare(wait func(context.Context) error) error {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	prepared := make(chan error, 1)
+	go func() { prepared <- wait(ctx) }()
+	for {
+		select {
+		case err := <-prepared:
+			return err
+		case s := <-f.signals:
+			switch s.number() {
+			case unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM:
+				cancel(fmt.Errorf("ended by a signal (%v)", s.number()))
+			}
+		}
+	}
 }
 
 // openConsole makes the terminal that the command gets, if it is to have one.
