@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"sync"
@@ -77,7 +76,7 @@ func (a *arrival) chunk(c *stream.Chunk) error {
 		return fmt.Errorf("the other host sent a part of file %d, which it did not begin", c.File)
 	}
 	if w.recipe {
-		return a.follow(w, c.Data)
+		return a.follow(w.File, c.Data)
 	}
 	if _, err := w.WriteAt(c.Data, c.Offset); err != nil {
 		return fmt.Errorf("write image: %w", err)
@@ -86,7 +85,7 @@ func (a *arrival) chunk(c *stream.Chunk) error {
 }
 
 // follow does what a chunk of a recipe says.
-func (a *arrival) follow(w io.WriterAt, recipe []byte) error {
+func (a *arrival) follow(w *os.File, recipe []byte) error {
 	for len(recipe) > 0 {
 		s, rest, err := nextStep(recipe)
 		if err != nil {
