@@ -18,7 +18,7 @@ import (
 
 const (
 	// leastAhead is the memory of a group, in bytes, from which on it pays to send it ahead.
-	leastAhead = 32 << 20
+	leastAhead = 4 << 20
 	// enough is as little as a round may find, in bytes, so that no other one is worth it.
 	enough = 1 << 20
 	// mostRounds bounds how often the memory is read.
