@@ -158,6 +158,35 @@ func TestCheckpointGivenUp(t *testing.T) {
 	a.finish(t)
 }
 
+// It is given up at one moment after the other. The group goes on, whatever CRIU was about to do in its processes.
+func TestCheckpointGivenUpAnywhere(t *testing.T) {
+	t.Parallel()
+	a := newAttempts(t, nil)
+	whole := a.checkpoint(t, "-R").Run(t)
+	if err := os.RemoveAll(a.image()); whole.Code != 0 || err != nil {
+		t.Fatalf("exit status %d (%v): %s", whole.Code, err, whole.Stderr)
+	}
+	const moments = 16
+	failed := 0
+	for i := range moments {
+		asking := a.checkpoint(t, "-R").Start(t)
+		time.Sleep(time.Duration(i) * whole.Took / moments)
+		asking.Signal(t, syscall.SIGINT)
+		if res := asking.Wait(t); res.Code != 0 {
+			failed++
+			a.nothing(t)
+		}
+		a.tr.Flows(t)
+		if err := os.RemoveAll(a.image()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if failed == 0 {
+		t.Error("every signal came too late; this shows nothing")
+	}
+	a.finish(t)
+}
+
 // The disk is full before CRIU can write, while it writes, and while we do.
 func TestCheckpointDiskFull(t *testing.T) {
 	t.Parallel()

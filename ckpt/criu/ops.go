@@ -19,11 +19,11 @@ const firstInherited = 4
 // which is a descriptor of this process, as is opts.WorkDirFd, where the log goes.
 // Unless set, the log is dump.log at level 4. opts is not changed. hook may be nil.
 //
-// Dump blocks until CRIU has ended. If ctx is done before, CRIU is killed and the
-// error wraps the cause. The error is an [*Error]; the tasks then run on, or are
+// Dump blocks until CRIU has ended. If ctx is done before, CRIU is made to fail, and killed if
+// it does not within a second; the error wraps the cause. The error is an [*Error]; the tasks then run on, or are
 // frozen again if they were. But a CRIU that was killed, by ctx or by somebody else,
 // has no chance to freeze them again (it thaws their cgroup in order to dump), nor
-// to unmap what it had put into them, about 1 MiB.
+// to unmap what it had put into them, about 1 MiB; and a task that was executing a system call for it at that moment dies.
 func (t Tool) Dump(ctx context.Context, opts *rpc.CriuOpts, hook Hook) (*rpc.CriuDumpResp, error) {
 	o := defaults(opts, "dump.log")
 	op := operation{tool: t, name: "dump", kind: rpc.CriuReqType_DUMP, opts: o}
@@ -121,6 +121,9 @@ func (op operation) run(ctx context.Context, files []*os.File, start Starter, ho
 	if err != nil {
 		return nil, op.failed(err)
 	}
+	if op.kind == rpc.CriuReqType_DUMP {
+		s.careful(ctx)
+	}
 	resp, refused, err := s.do(&rpc.CriuReq{Type: op.kind.Enum(), Opts: op.opts}, hook)
 	switch {
 	case err != nil && context.Cause(ctx) != nil:
@@ -129,6 +132,8 @@ func (op operation) run(ctx context.Context, files []*os.File, start Starter, ho
 		return nil, op.explained(early, nil, err)
 	case err != nil, !resp.GetSuccess() && refused != nil:
 		return resp, op.failed(refused)
+	case !resp.GetSuccess() && context.Cause(ctx) != nil:
+		return resp, op.failed(context.Cause(ctx))
 	case !resp.GetSuccess():
 		return resp, op.explained(early, resp, nil)
 	}

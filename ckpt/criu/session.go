@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/checkpoint-restore/go-criu/v7/rpc"
+	"golang.org/x/sys/unix"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -30,9 +33,10 @@ func Environ(env []string) []string {
 }
 
 // startPlain is the Starter if the caller has none. stderr gets what CRIU says
-// before it has a log.
+// before it has a log. This process ignores SIGXFSZ from then on, so that CRIU does: see giveUp.
 func startPlain(stderr *os.File) Starter {
 	return func(path string, argv []string, files []*os.File) (*os.Process, error) {
+		signal.Ignore(unix.SIGXFSZ)
 		null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 		if err != nil {
 			return nil, err
@@ -84,6 +88,28 @@ func open(ctx context.Context, path string, files []*os.File, start Starter) (*s
 	}()
 	s.stop = context.AfterFunc(ctx, func() { proc.Kill() })
 	return s, nil
+}
+
+// careful has CRIU not be killed at once when ctx is done.
+func (s *session) careful(ctx context.Context) {
+	s.stop()
+	s.stop = context.AfterFunc(ctx, s.giveUp)
+}
+
+// giveUpTime is how long CRIU may take to fail.
+const giveUpTime = time.Second
+
+// giveUp makes CRIU fail at the next byte that it writes to a file, so that it puts the tasks into order again. Killed it could
+// not, and a task that just executes something for it would die.
+func (s *session) giveUp() {
+	if unix.Prlimit(s.proc.Pid, unix.RLIMIT_FSIZE, &unix.Rlimit{}, nil) == nil {
+		select {
+		case <-s.ended:
+			return
+		case <-time.After(giveUpTime):
+		}
+	}
+	s.proc.Kill()
 }
 
 // close waits until CRIU has ended, which it does by itself after a response.
