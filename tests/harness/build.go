@@ -53,6 +53,7 @@ var programs = []struct{ name, source, arch string }{
 	{name: "ring", source: "./tests/programs/ring"},
 	{name: "door", source: "./tests/programs/door"},
 	{name: "conns", source: "./tests/programs/conns"},
+	{name: "tap", source: "./tests/programs/tap"},
 	{name: "talk", source: "./tests/programs/talk"},
 	{name: "rewrite", source: "./tests/programs/rewrite"},
 	{name: "throttle", source: "./tests/programs/throttle"},

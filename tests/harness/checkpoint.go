@@ -72,14 +72,22 @@ func (tr *Transfer) Flows(t testing.TB) {
 	})
 }
 
+// Cells are the cgroups whose names begin so.
+func Cells(prefix string) []string {
+	var all []string
+	for _, top := range []string{"/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/freezer"} {
+		cells, _ := filepath.Glob(filepath.Join(top, prefix+"*"))
+		all = append(all, cells...)
+	}
+	return all
+}
+
 // removeCells removes the cgroups of groups whose supervisors were killed before they could do so.
 func removeCells() {
-	for _, top := range []string{"/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/freezer"} {
-		cells, _ := filepath.Glob(filepath.Join(top, "rock-*-*"))
-		slices.Reverse(cells)
-		for _, cell := range cells {
-			// Of a live group it is not empty, and so is not removed.
-			_ = os.Remove(cell)
-		}
+	cells := Cells("rock-*-")
+	slices.Reverse(cells)
+	for _, cell := range cells {
+		// Of a live group it is not empty, and so is not removed.
+		_ = os.Remove(cell)
 	}
 }
