@@ -1,9 +1,12 @@
 package ckpt
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"time"
 
 	"rock/ckpt/freeze"
 	"rock/ckpt/image"
@@ -30,19 +33,41 @@ func (Engine) NewCell(id string) (supervise.Cell, error) {
 	return g, nil
 }
 
-// Rescue lets the processes in a cell go on whose supervisor died, maybe while they were frozen, or ends them if the group
-// lives on another host by then. It is for front.Options.
+// Rescue lets the processes in a cell go on whose supervisor died, maybe while they were frozen. If they are marked, and so may live on
+// another host, it leaves them to the guard, which knows more. It is for front.Options.
 func Rescue(cell string) error {
 	g, err := freeze.Open(cell)
 	if err != nil {
 		return err
 	}
+	if g.Marked() {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), freezeTime)
 	defer cancel()
-	if g.Marked() { // they live elsewhere, so these must not
-		return g.Kill(ctx)
+	for {
+		traced := isTraced(g)
+		if err := g.Thaw(ctx); err != nil || !traced {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil // they run when CRIU lets go of them
+		case <-time.After(20 * time.Millisecond):
+		}
 	}
-	return g.Thaw(ctx)
+}
+
+// isTraced says whether CRIU holds processes of a cell. It freezes the cell again before it lets go of them, if that was frozen before.
+func isTraced(g *freeze.Group) bool {
+	pids, _ := g.Pids()
+	for _, pid := range pids {
+		status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		if _, tracer, ok := bytes.Cut(status, []byte("TracerPid:\t")); ok && !bytes.HasPrefix(tracer, []byte("0\n")) {
+			return true
+		}
+	}
+	return false
 }
 
 // Prune keeps the newest images in dir whose names begin with prefix, and removes the others.

@@ -15,6 +15,7 @@ import (
 	"rock/migrate/files"
 	"rock/migrate/stream"
 	"rock/rocks/group"
+	"rock/rocks/group/stage"
 	"rock/rocks/group/supervise"
 )
 
@@ -70,7 +71,7 @@ func (x *source) run(e ckpt.Engine) (out *ckpt.HandedOver, err error) {
 		x.hold = context.AfterFunc(x.ctx, x.breakOff)
 	}
 	x.line = newLine(x.conn, x.cancel)
-	staging := StagingDir(e.Getenv) + "/rock-leave-" + x.options.Token
+	staging := StagingDir(e.Getenv) + "/rock-leave" // drafts of it that others have left are removed
 	out, err = e.HandOver(x.ctx, x.subject, group.CheckpointOptions{Dir: staging}, x, x.dialogue.Progress)
 	if err != nil && out == nil {
 		err = x.why(err)
@@ -218,6 +219,9 @@ func (x *source) commit() error {
 		return errors.Join(context.Cause(x.ctx), x.subject.Cell.Unmark())
 	}
 	defer context.AfterFunc(ctx, func() { x.link.Close() })()
+	if err := x.subject.Guard.Tell(stage.PhaseDeciding); err != nil {
+		return errors.Join(err, x.subject.Cell.Unmark())
+	}
 	err := x.conn.Send(kindCommit, nil)
 	if err == nil {
 		err = x.line.expect(ctx, kindDone, &x.done, nil)
@@ -227,7 +231,7 @@ func (x *source) commit() error {
 	case err == nil:
 		return nil
 	case errors.As(err, &refused): // which it says only if it never will
-		return errors.Join(err, x.subject.Cell.Unmark())
+		return errors.Join(err, x.keep())
 	}
 	return x.settle(err)
 }
@@ -235,6 +239,9 @@ func (x *source) commit() error {
 // settle finds out whether the group lives on the target.
 func (x *source) settle(broken error) error {
 	x.subject.Logger.Warn("migration in doubt", "host", x.options.Host, "error", broken)
+	if err := x.subject.Guard.Tell(stage.PhaseDoubt); err != nil {
+		x.subject.Logger.Warn("no guard", "error", err)
+	}
 	answer, err := x.dialogue.Ask(context.WithoutCancel(x.ctx), group.Question{What: group.QuestionOutcome, Token: x.options.Token, Host: x.options.Host})
 	if err != nil {
 		return errors.Join(broken, err) // only if nobody can be asked any more
@@ -242,5 +249,10 @@ func (x *source) settle(broken error) error {
 	if answer == group.AnswerRuns {
 		return nil
 	}
-	return errors.Join(broken, x.subject.Cell.Unmark())
+	return errors.Join(broken, x.keep())
+}
+
+// keep is for when it is decided that the group stays.
+func (x *source) keep() error {
+	return errors.Join(x.subject.Cell.Unmark(), x.subject.Guard.Tell(stage.PhaseStill))
 }

@@ -49,6 +49,16 @@ func (p *Proc) WaitOutput(t testing.TB, expression string) []string {
 	}
 }
 
+// LastOutput is the first group of the last match of an expression in what the program has written to its standard output up to now.
+func (p *Proc) LastOutput(expression string) string {
+	out, _ := p.stdout.snapshot()
+	all := regexp.MustCompile(expression).FindAllSubmatch(out, -1)
+	if len(all) == 0 {
+		return ""
+	}
+	return string(all[len(all)-1][1])
+}
+
 // Until waits until the condition holds.
 func Until(t testing.TB, what string, condition func() bool) {
 	t.Helper()

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
 
 	"github.com/vmihailenco/msgpack/v5"
 	"golang.org/x/sys/unix"
@@ -67,16 +68,32 @@ func (c *Channel) Send(m Message, files ...*os.File) error {
 	}
 	var oob []byte
 	if len(files) > 0 {
-		fds := make([]int, len(files))
-		for i, f := range files {
-			fds[i] = int(f.Fd())
+		fds, err := descriptors(files)
+		if err != nil {
+			return fmt.Errorf("send message %q: %w", m.kind(), err)
 		}
 		oob = unix.UnixRights(fds...)
+		defer runtime.KeepAlive(files)
 	}
 	if _, _, err := c.conn.WriteMsgUnix(append([]byte{m.kind()}, b...), oob, nil); err != nil {
 		return fmt.Errorf("send message %q: %w", m.kind(), err)
 	}
 	return nil
+}
+
+// descriptors returns those of files. Fd would make them block, for others too.
+func descriptors(files []*os.File) ([]int, error) {
+	fds := make([]int, len(files))
+	for i, f := range files {
+		raw, err := f.SyscallConn()
+		if err == nil {
+			err = raw.Control(func(fd uintptr) { fds[i] = int(fd) })
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return fds, nil
 }
 
 // Receive waits for the next message and the descriptors that come with it, which
@@ -148,6 +165,8 @@ func decode(b []byte) (Message, error) {
 		return as[Checkpointed](b[1:])
 	case 'm':
 		return as[Migrated](b[1:])
+	case 'w':
+		return as[Watch](b[1:])
 	}
 	return nil, fmt.Errorf("unknown message %q", b[0])
 }

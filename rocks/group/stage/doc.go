@@ -17,6 +17,9 @@
 //	                          ←    Stopped, Continued          any number
 //	                          ←    Exited, Checkpointed or Migrated: the front leaves
 //
+// A supervisor that stops its group starts a guard, which acts if it dies meanwhile, and tells it over another
+// Channel with Watch what that is to be.
+//
 // Each end takes the end of the stream without a last message for the death of
 // the other.
 package stage

@@ -137,6 +137,24 @@ type Checkpointed struct{ Dir string }
 // Migrated says that the group lives on another host, and has ended here.
 type Migrated struct{ Host string }
 
+// Watch tells a guard what a group is in the middle of, and so what is to be done if no other Watch comes before the end of the
+// Channel.
+type Watch struct {
+	Cell  string // where the processes are
+	Phase Phase
+}
+
+// Phase is what a group is in the middle of.
+type Phase string
+
+const (
+	PhaseStill    Phase = "still"    // it stands still here: it goes on
+	PhaseDeciding Phase = "deciding" // it is marked and about to be handed over. Comes with the transport: read, write
+	PhaseDoubt    Phase = "doubt"    // it may be elsewhere, and somebody else must say so: it stays as it is
+	PhaseGone     Phase = "gone"     // it is elsewhere: what is left here ends
+	PhaseOver     Phase = "over"     // it is done: the guard ends
+)
+
 func (Plan) kind() byte         { return 'p' }
 func (Started) kind() byte      { return 's' }
 func (Progress) kind() byte     { return 'g' }
@@ -148,3 +166,4 @@ func (Continued) kind() byte    { return 'c' }
 func (Exited) kind() byte       { return 'x' }
 func (Checkpointed) kind() byte { return 'k' }
 func (Migrated) kind() byte     { return 'm' }
+func (Watch) kind() byte        { return 'w' }

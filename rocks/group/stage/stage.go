@@ -19,6 +19,7 @@ type Kind string
 const (
 	Supervisor Kind = "supervisor" // descriptor: its Channel; arguments: the command
 	Keeper     Kind = "keeper"     // descriptor: a seccomp listener to answer
+	Guard      Kind = "guard"      // descriptor: its Channel
 	Exec       Kind = "exec"       // sets signal mask and dispositions, then executes the command
 )
 
@@ -48,7 +49,7 @@ func Current() (Stage, bool) {
 		return Stage{}, false // not ours: somebody else uses the name
 	}
 	switch Kind(kind) {
-	case Supervisor, Keeper, Exec:
+	case Supervisor, Keeper, Guard, Exec:
 	default:
 		return Stage{}, false
 	}

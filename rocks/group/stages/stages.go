@@ -23,6 +23,8 @@ func Main(c supervise.Checkpointer) {
 		status = supervise.Run(s.FD, os.Args[1:], c)
 	case stage.Exec:
 		status = supervise.Exec(s.Arg, os.Args[1:], os.Stderr)
+	case stage.Guard:
+		status = supervise.Guard(s.FD, c)
 	case stage.Keeper:
 		front.Keep(s.FD, s.Arg)
 	}

@@ -19,7 +19,7 @@ import (
 // Checkpoint answers the control socket: it writes the group into an image.
 func (s *supervisor) Checkpoint(ctx context.Context, o group.CheckpointOptions, d group.Dialogue) (*group.CheckpointReport, error) {
 	var report *group.CheckpointReport
-	err := s.withSubject(group.Checkpointing, away{image: o.Dir}, func(subject Subject) (err error) {
+	err := s.withSubject(group.Checkpointing, away{image: o.Dir}, nil, func(subject Subject) (err error) {
 		subject.Step = steps(o.Steps, d)
 		report, err = s.ckpt.Checkpoint(ctx, subject, o, d.Progress)
 		return err
@@ -57,7 +57,8 @@ func (a away) String() string {
 }
 
 // withSubject calls f with the group, which is in state meanwhile, and to be found at to if f says that it is ending.
-func (s *supervisor) withSubject(state string, to away, f func(Subject) error) error {
+// link is the transport by which it goes elsewhere, nil for none.
+func (s *supervisor) withSubject(state string, to away, link []*os.File, f func(Subject) error) error {
 	if !s.busy.TryLock() {
 		return errors.New("a checkpoint or a migration is under way already: wait for it")
 	}
@@ -68,10 +69,21 @@ func (s *supervisor) withSubject(state string, to away, f func(Subject) error) e
 	subject := Subject{
 		ID: s.registration.ID, Name: s.plan.Name, Command: s.command, Started: s.started, Root: s.pid, Cell: s.cell,
 		Inherited: s.inherited, Terminal: s.terminal, Logger: s.log,
-		Ending: func() { s.away.Store(&to) },
 	}
 	if w, ok := s.interposition.(*withRocks); ok {
 		subject.Interposer = w.interposer
+	}
+	guard, err := startGuard(s.cell.Path(), link...)
+	if err != nil {
+		return err
+	}
+	defer guard.end()
+	subject.Guard = guard
+	subject.Ending = func() {
+		s.away.Store(&to)
+		if err := guard.Tell(stage.PhaseGone); err != nil {
+			s.log.Warn("no guard", "error", err)
+		}
 	}
 	before := s.state.get()
 	s.state.set(state)

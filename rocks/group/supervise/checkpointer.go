@@ -24,6 +24,9 @@ type Checkpointer interface {
 	// Migrate hands a group over to another host, which is reached through link, and closes that. If that fails the
 	// group goes on.
 	Migrate(ctx context.Context, s Subject, o group.MigrateOptions, link io.ReadWriteCloser, d group.Dialogue) (*group.MigrateReport, *Moved, error)
+	// Guard is the work of a process of its own: it waits for the end of watches, and does what the last one
+	// says, for a supervisor that has died. It returns when that is done.
+	Guard(watches <-chan Watch)
 	// Prune keeps the newest images in dir whose names begin with prefix, and removes the others.
 	Prune(dir, prefix string, keep int) error
 	// Open opens an image, to be restored. It calls progress meanwhile and while the image is restored, maybe from
@@ -60,7 +63,8 @@ type Subject struct {
 	Logger     *slog.Logger
 	// Step is called when a step has been done, one of group.StepFrozen and so on; an error gives the operation up.
 	// It may be nil.
-	Step func(ctx context.Context, point string) error
+	Step  func(ctx context.Context, point string) error
+	Guard *GuardProcess // sees to the group if this process dies; nil for none
 	// Ending is called when the image is in its place and the processes are about to be killed: from here on the image
 	// is the group, whatever happens. Not called if the group is to go on.
 	Ending func()

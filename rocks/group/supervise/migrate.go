@@ -19,7 +19,7 @@ func (s *supervisor) Migrate(ctx context.Context, o group.MigrateOptions, from, 
 		return nil, err
 	}
 	var report *group.MigrateReport
-	err := s.withSubject(group.Migrating, away{host: o.Host}, func(subject Subject) (err error) {
+	err := s.withSubject(group.Migrating, away{host: o.Host}, []*os.File{from, to}, func(subject Subject) (err error) {
 		subject.Step = steps(o.Steps, d)
 		report, s.moved, err = s.ckpt.Migrate(ctx, subject, o, link, &asking{s, d})
 		if s.moved != nil {
