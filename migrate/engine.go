@@ -130,7 +130,7 @@ type arriving struct {
 
 // Restore notes where the group will be, for who must kill it should this process die, when it is about to run, and that it does.
 func (a *arriving) Restore(ctx context.Context, job supervise.RestoreJob) (*supervise.Restored, error) {
-	if err := a.journal.note(entry{State: stateArriving, Cell: job.Cell.Path()}); err != nil {
+	if err := a.journal.jot(entry{State: stateArriving, Cell: job.Cell.Path()}); err != nil {
 		return nil, err
 	}
 	decide := job.Ready

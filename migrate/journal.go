@@ -95,11 +95,7 @@ func openJournal(path string) (*journal, error) {
 
 // note adds an entry, for good.
 func (j *journal) note(e entry) error {
-	e.When = time.Now()
-	b, err := json.Marshal(e)
-	if err == nil {
-		_, err = j.f.Write(append(b, '\n'))
-	}
+	err := j.write(e)
 	if err == nil {
 		err = j.f.Sync()
 	}
@@ -107,6 +103,27 @@ func (j *journal) note(e entry) error {
 		return fmt.Errorf("write journal of migration: %w", err)
 	}
 	return nil
+}
+
+// jot adds an entry that need not outlive a crash of this host. It does not wait for the disk. That is set to work,
+// though: with an image of 1 GB on its way a file system may have so much to write that the next note would wait for
+// half a second.
+func (j *journal) jot(e entry) error {
+	if err := j.write(e); err != nil {
+		return fmt.Errorf("write journal of migration: %w", err)
+	}
+	go func() { _ = j.f.Sync() }() // which keeps the file open until it is done
+	return nil
+}
+
+// write adds an entry, which others see from then on.
+func (j *journal) write(e entry) error {
+	e.When = time.Now()
+	b, err := json.Marshal(e)
+	if err == nil {
+		_, err = j.f.Write(append(b, '\n'))
+	}
+	return err
 }
 
 // last returns the last entry that is whole, with the cell of an earlier one.

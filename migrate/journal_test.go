@@ -193,3 +193,30 @@ func TestSweepImages(t *testing.T) {
 		})
 	}
 }
+
+// What is jotted down is there for others at once, before what is noted after it.
+func TestJot(t *testing.T) {
+	place := filepath.Join(t.TempDir(), "place")
+	j, err := createJournal(place)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.close()
+	if err := j.jot(entry{State: stateArriving, Cell: "/a/cell"}); err != nil {
+		t.Fatal(err)
+	}
+	other, err := openJournal(filepath.Join(place, journalFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.close()
+	if got, err := other.last(); err != nil || got.State != stateArriving || got.Cell != "/a/cell" {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	if err := j.note(entry{State: stateCommitted}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := other.last(); err != nil || got.State != stateCommitted || got.Cell != "/a/cell" {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
