@@ -11,7 +11,7 @@ import (
 )
 
 // A program whose memory changes all the time moves over a slow link, there and back. What it had written is what it finds, and most of
-// its memory went ahead.
+// its memory went ahead. ROCK_TEST_PRECOPY_MIB and ROCK_TEST_PRECOPY_RATE, in MB/s, are for measuring.
 func TestMigratePrecopy(t *testing.T) {
 	t.Parallel()
 	harness.SkipUnlessPlain(t, harness.Rock)
