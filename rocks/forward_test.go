@@ -3,6 +3,7 @@ package rocks_test
 import (
 	"net"
 	"net/netip"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -172,10 +173,10 @@ func TestForwardAstray(t *testing.T) {
 		w.a.SetUp("eth0", false)
 		w.state(server, "suspended", 5*time.Second)
 		w.a.SetAddr("eth0", "10.0.7.7")
-		n := byte(0)
+		var asked atomic.Uint32 // a peer may have two connections to one place
 		answered := w.impersonate(w.net.Host("e", "10.0.0.1"), port, func(nc net.Conn, _ *wire.Resume, raw []byte) {
-			n++
-			nc.Write(signedMoved(st, raw, wire.Addresses{Port: 9, Addrs: []netip.Addr{netip.AddrFrom4([4]byte{10, 1, 0, n})}}))
+			wrong := netip.AddrFrom4([4]byte{10, 1, 0, byte(asked.Add(1))})
+			nc.Write(signedMoved(st, raw, wire.Addresses{Port: 9, Addrs: []netip.Addr{wrong}}))
 		})
 		time.Sleep(time.Minute)
 		if n := answered(); n < 30 || n > 90 {
