@@ -3,6 +3,7 @@ package tests
 import (
 	"encoding/json"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -35,9 +36,11 @@ func conns(t *testing.T, h *lab.Host) []conn {
 	t.Helper()
 	cmd := h.Command(harness.Program(t, "rockctl"), "conns", "--json")
 	cmd.Env = append(os.Environ(), "ROCK_RUNTIME_DIR="+harness.RuntimeDir(h, ""))
+	var complaint strings.Builder
+	cmd.Stderr = &complaint
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("rockctl conns --json: %v", err)
+		t.Fatalf("rockctl conns --json: %v\n%s", err, &complaint)
 	}
 	var all []conn
 	if err := json.Unmarshal(out, &all); err != nil {

@@ -55,7 +55,8 @@ not acknowledged by the peer.`,
 }
 
 // listRocks returns the rocks of the group that args name, or of all. A group that does not
-// answer is an error, but does not keep the others from being listed.
+// answer is an error, but does not keep the others from being listed; one that is just starting
+// or ending has no rocks.
 func listRocks(ctx context.Context, args []string) ([]group.Rock, error) {
 	groups, err := listGroups(ctx)
 	if err != nil {
@@ -72,6 +73,9 @@ func listRocks(ctx context.Context, args []string) ([]group.Rock, error) {
 	var errs []error
 	for i := range groups {
 		rocks, err := groups[i].AskRocks(ctx)
+		if errors.Is(err, group.ErrNotReady) {
+			continue
+		}
 		all, errs = append(all, rocks...), append(errs, err)
 	}
 	return all, errors.Join(errs...)

@@ -27,9 +27,11 @@ func newLs() *cobra.Command {
 		Short: "list the groups",
 		Long: `Lists the groups, oldest first.
 
-State: running; stopped (by Ctrl-Z, for instance); ending (no process is left,
-and what was written last is being delivered); ordinary (runs without rocks,
-which are not possible there); ? (the supervisor does not answer).`,
+State: starting; running; stopped (by Ctrl-Z, for instance); checkpointing;
+migrating; in doubt (it may have gone to another host, and stands still until
+that is known); ending (no process is left, and what was written last is being
+delivered); ordinary (runs without rocks, which are not possible there); ? (the
+supervisor does not answer).`,
 		Args:              cobra.NoArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {

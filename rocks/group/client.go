@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Group is a group that lives, as [Dir.List] found it.
@@ -14,15 +17,19 @@ type Group struct {
 	socket string
 }
 
-// ErrNoAnswer says that a group lives but does not answer.
-var ErrNoAnswer = errors.New("the supervisor does not answer")
+var (
+	// ErrNoAnswer says that a group lives but does not answer.
+	ErrNoAnswer = errors.New("the supervisor does not answer")
+	// ErrNotReady is the ErrNoAnswer of a group that has just begun, or is about to be gone.
+	ErrNotReady = errors.New("the group is just starting or ending")
+)
 
 // answerTime bounds how long a supervisor may take for an answer.
 const answerTime = 5 * time.Second
 
 // List returns the groups that live, oldest first. What dead supervisors left behind is removed. A
 // group that does not answer in time (its supervisor is stopped, for instance) is listed with what
-// the directory knows, its id and name, and an empty State.
+// the directory knows, its id and name, and an empty State; one that does not answer yet is Starting.
 func (d *Dir) List(ctx context.Context) ([]Group, error) {
 	ids, err := d.ids()
 	if err != nil {
@@ -61,6 +68,8 @@ func (d *Dir) look(ctx context.Context, id string) *Group {
 		g.Info = *r.Info
 	case !d.alive(id):
 		return nil
+	case errors.Is(err, ErrNotReady):
+		g.State = Starting
 	}
 	return g
 }
@@ -86,4 +95,10 @@ func (g *Group) ask(ctx context.Context, op string) (*Reply, error) {
 	return answer, err
 }
 
-func noAnswer(err error) error { return fmt.Errorf("%w: %w", ErrNoAnswer, err) }
+func noAnswer(err error) error {
+	// Not there yet, nor any more; or there still, but its server has closed.
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ECONNREFUSED) {
+		err = ErrNotReady
+	}
+	return fmt.Errorf("%w: %w", ErrNoAnswer, err)
+}

@@ -7,6 +7,7 @@ import (
 
 // States of a group.
 const (
+	Starting      = "starting"      // it has no control socket yet, or none any more
 	Running       = "running"       // processes run
 	Stopped       = "stopped"       // the command is stopped, by Ctrl-Z for instance
 	Ending        = "ending"        // no process is left; the rocks deliver what was written last

@@ -57,7 +57,7 @@ func (g *Group) converse(ctx context.Context, q Request, files []*os.File, patie
 	next func(r *Reply, answer func(string) error) (more bool, err error)) error {
 	short, done, err := shortPath(g.socket)
 	if err != nil {
-		return err
+		return noAnswer(err)
 	}
 	defer done()
 	conn, err := new(net.Dialer).DialContext(ctx, "unix", short)

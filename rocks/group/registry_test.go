@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestCheckName(t *testing.T) {
@@ -131,7 +132,8 @@ func TestStale(t *testing.T) {
 	}
 }
 
-// TestSilent lists a group whose supervisor lives but does not answer.
+// TestSilent lists groups whose supervisor lives but does not answer: it has not come to that yet, it hangs, or it is
+// about to be gone.
 func TestSilent(t *testing.T) {
 	d := openDir(t)
 	r, err := d.Register("web", "")
@@ -139,10 +141,30 @@ func TestSilent(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	groups, err := d.List(context.Background())
-	if err != nil || len(groups) != 1 || groups[0].ID != r.ID || groups[0].Name != "web" || groups[0].State != "" {
-		t.Errorf("got %+v (%v), want the group with id and name only", groups, err)
+	look := func(state string, want error) {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		groups, _ := d.List(ctx)
+		if len(groups) != 1 || groups[0].ID != r.ID || groups[0].Name != "web" || groups[0].State != state {
+			t.Fatalf("got %+v, want the group with id, name and the state %q only", groups, state)
+		}
+		_, err := groups[0].AskRocks(ctx)
+		if !errors.Is(err, ErrNoAnswer) || errors.Is(err, ErrNotReady) != (want == ErrNotReady) {
+			t.Errorf("its rocks: got %v, want %v", err, want)
+		}
 	}
+	look(Starting, ErrNotReady)
+	l, err := listenUnix(r.ControlPath())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	look("", ErrNoAnswer)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	look(Starting, ErrNotReady)
 }
 
 func TestResolve(t *testing.T) {

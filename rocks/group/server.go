@@ -224,9 +224,10 @@ func peerUID(conn *net.UnixConn) (int, error) {
 	return int(cred.Uid), nil
 }
 
-// listenUnix listens at a path of any length, for this user only.
+// listenUnix listens at a path of any length, for this user only. What is at the path answers from the first moment.
 func listenUnix(path string) (*net.UnixListener, error) {
-	short, done, err := shortPath(path)
+	draft := path + ".new"
+	short, done, err := shortPath(draft)
 	if err != nil {
 		return nil, err
 	}
@@ -236,7 +237,10 @@ func listenUnix(path string) (*net.UnixListener, error) {
 		return nil, err
 	}
 	l.SetUnlinkOnClose(false) // the short path is gone by then
-	if err := os.Chmod(path, 0o600); err != nil {
+	if err = os.Chmod(draft, 0o600); err == nil {
+		err = os.Rename(draft, path)
+	}
+	if err != nil {
 		_ = l.Close()
 		return nil, err
 	}
