@@ -59,8 +59,11 @@ func (x *source) report(out *ckpt.HandedOver) *group.MigrateReport {
 	r := &group.MigrateReport{
 		To: x.verdict.Host, Took: time.Since(out.Began), Frozen: out.Ended.Sub(out.Frozen), Quiesce: out.Quiet.Sub(out.Frozen),
 		CRIU: out.Dumped.Sub(out.Quiet), Bytes: sent.Sent, Sent: sent.SentWire, Pages: m.Stats.Pages,
-		Processes: len(m.Processes), Rocks: len(m.Rocks), Files: x.count, FileBytes: x.bytes, Sockets: m.Stats.Sockets, Drained: out.Drained,
+		Processes: len(m.Processes), Rocks: len(m.Rocks), Sockets: m.Stats.Sockets, Drained: out.Drained,
 		Warnings: append(append(out.Warnings, x.verdict.Warnings...), x.done.Warnings...),
+	}
+	if x.files != nil {
+		r.Files, r.FileBytes = x.files.Files, x.files.Bytes
 	}
 	if x.ahead != nil {
 		r.Precopied, r.Recalled, r.Rounds = x.ahead.size, x.sending.recalled, x.ahead.rounds

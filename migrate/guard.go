@@ -19,7 +19,7 @@ const buryTime = 10 * time.Second
 func (Engine) Guard(watches <-chan supervise.Watch) {
 	var last supervise.Watch
 	for w := range watches {
-		last.Close()
+		_ = last.Close()
 		if last = w; w.Phase == stage.PhaseOver {
 			return
 		}
@@ -50,8 +50,8 @@ func (Engine) Guard(watches <-chan supervise.Watch) {
 
 // decideFor makes the target the owner, in the place of a source that may or may not have done so, and returns what has become of it.
 func decideFor(w supervise.Watch) stage.Phase {
-	defer time.AfterFunc(doneTime, w.Close).Stop()
-	conn := stream.New(w.From, w.To)
+	defer time.AfterFunc(doneTime, func() { _ = w.Close() }).Stop()
+	conn := stream.New(w, w)
 	_ = conn.Send(kindCommit, nil) // if it is not taken, there may be an answer yet
 	for {
 		f, err := conn.Receive() // the source has read whole frames, unless one came in two parts just then

@@ -44,9 +44,7 @@ func (x *source) restOfFiles(ctx context.Context, m *image.Manifest) error {
 	if x.files == nil {
 		return nil
 	}
-	err := x.files.Finish(ctx, m)
-	x.count, x.bytes = x.files.Files, x.files.Bytes
-	return err
+	return x.files.Finish(ctx, m)
 }
 
 // comes says which of the files that a group needs come along.

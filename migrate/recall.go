@@ -3,8 +3,6 @@ package migrate
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 
 	"rock/ckpt/image"
 	"rock/migrate/stream"
@@ -12,14 +10,11 @@ import (
 
 // recall sends a file of pages, while it grows, as a recipe: what the target has is not sent again.
 func (s *sending) recall(name string, id uint32) error {
-	f, err := os.Open(filepath.Join(s.dir, name))
+	f, err := s.open(file{ID: id, Name: name, Recipe: true})
 	if err != nil {
-		return fmt.Errorf("send image: %w", err)
-	}
-	defer f.Close()
-	if err := s.conn.Send(kindFile, file{ID: id, Name: name, Recipe: true}); err != nil {
 		return err
 	}
+	defer f.Close()
 	r := recalling{has: s.ahead, out: s.conn.NewSender(id)}
 	if err := r.run(s.ctx, s.conn.NewTail(f, s.written)); err != nil {
 		return fmt.Errorf("send image: %w", err)

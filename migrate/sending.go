@@ -88,20 +88,30 @@ func (s *sending) sendPages(name string, id uint32) error {
 
 // send sends one file.
 func (s *sending) send(name string, id uint32, grown <-chan struct{}) error {
-	f, err := os.Open(filepath.Join(s.dir, name))
+	f, err := s.open(file{ID: id, Name: name})
 	if err != nil {
-		return fmt.Errorf("send image: %w", err)
-	}
-	defer f.Close()
-	if err := s.conn.Send(kindFile, file{ID: id, Name: name}); err != nil {
 		return err
 	}
+	defer f.Close()
 	r := summing{f: f}
 	size, err := s.conn.SendFile(s.ctx, id, &r, grown)
 	if err == nil {
 		s.sent(image.Sum{Name: name, Size: size, Sum: r.sum.Sum64()}, 0)
 	}
 	return err
+}
+
+// open opens a file and tells the target that its chunks follow.
+func (s *sending) open(begun file) (*os.File, error) {
+	f, err := os.Open(filepath.Join(s.dir, begun.Name))
+	if err != nil {
+		return nil, fmt.Errorf("send image: %w", err)
+	}
+	if err := s.conn.Send(kindFile, begun); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
 }
 
 // sent notes what was sent.

@@ -39,8 +39,6 @@ type source struct {
 	sending *sending      // nil before the dump
 	files   *files.Sender // nil: none come along
 	bundle  *files.Bundle
-	count   int   // of files that came along
-	bytes   int64 // in them
 	verdict verdict
 	resume  []netip.AddrPort
 	done    done

@@ -38,8 +38,8 @@ func TestCheckpointRounds(t *testing.T) {
 
 // listed is a line of rockctl ls --json, as far as needed.
 type listed struct {
-	ID, Name string
-	Pid      int
+	ID, Name, State string
+	Pid             int
 }
 
 // groups asks rockctl on a host, as root, for its groups.

@@ -1,7 +1,6 @@
 package tests
 
 import (
-	"encoding/json"
 	"strings"
 	"syscall"
 	"testing"
@@ -51,10 +50,9 @@ func TestMigrateInDoubt(t *testing.T) {
 // state is that of the group.
 func (f *faults) state(t *testing.T) string {
 	t.Helper()
-	var groups []struct{ Name, State string }
-	ls := harness.Spec{Host: f.at, Argv: []string{harness.Program(t, "rockctl"), "ls", "--json"}}.Output(t)
-	if err := json.Unmarshal([]byte(ls), &groups); err != nil || len(groups) != 1 {
-		t.Fatalf("rockctl ls --json: %v, %s", err, ls)
+	all := groups(t, f.at)
+	if len(all) != 1 {
+		t.Fatalf("on %s there is %+v", f.at.Name, all)
 	}
-	return groups[0].State
+	return all[0].State
 }

@@ -2,7 +2,6 @@ package tests
 
 import (
 	"encoding/binary"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -141,24 +140,6 @@ func (d *desk) hidden(h *lab.Host) []string {
 	return all
 }
 
-// problems asks in a dry run what is in the way.
-func problems(t *testing.T, from, to *lab.Host, name string, options ...string) []string {
-	t.Helper()
-	res := harness.Migrate(t, from, to, name, append(options, "--dry-run")...).Run(t)
-	var r struct {
-		Problems []string
-		Files    int
-	}
-	if err := json.Unmarshal([]byte(res.Stdout), &r); err != nil {
-		t.Fatalf("rockctl migrate --dry-run: %v\n%s%s", err, res.Stdout, res.Stderr)
-	}
-	if (res.Code == 0) != (len(r.Problems) == 0) {
-		t.Errorf("exit status %d with the problems %q", res.Code, r.Problems)
-	}
-	t.Logf("%d files, in the way: %s", r.Files, strings.Join(r.Problems, "\n"))
-	return r.Problems
-}
-
 // A program with files open moves to a host that has none of them, with its working directory and the files, and back.
 func TestMigrateFiles(t *testing.T) {
 	t.Parallel()
@@ -171,7 +152,7 @@ func TestMigrateFiles(t *testing.T) {
 	d.goesOn(t, l.B)
 
 	// All that is missing is said at once, with what to do.
-	missing := problems(t, l.B, l.C, "clerk")
+	missing := harness.DryRun(t, l.B, l.C, "clerk")
 	for _, path := range []string{work, work + "/log", work + "/data", work + "/input"} {
 		want := "on " + l.C.Addr(1).String() + ": " + path + " cannot be opened: no such file or directory: bring it there, or use --copy-files"
 		if !strings.Contains("\n"+strings.Join(missing, "\n")+"\n", "\n"+want+"\n") {
@@ -193,14 +174,14 @@ func TestMigrateFiles(t *testing.T) {
 	if err := os.Symlink("/tmp", filepath.Join(d.own[l.C], "work/log")); err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.Join(problems(t, l.B, l.C, "clerk", "--copy-files=gone,/proc/version"), "\n"); !strings.Contains(got, work+"/data is a directory here") ||
+	if got := strings.Join(harness.DryRun(t, l.B, l.C, "clerk", "--copy-files=gone,/proc/version"), "\n"); !strings.Contains(got, work+"/data is a directory here") ||
 		!strings.Contains(got, work+"/log is a symbolic link here") || !strings.Contains(got, "work/gone: no such file") || !strings.Contains(got, "/proc/version cannot come along") {
 		t.Error("not all that is in the way was said")
 	}
 	if err := os.RemoveAll(filepath.Join(d.own[l.C], "work")); err != nil {
 		t.Fatal(err)
 	}
-	if got := problems(t, l.B, l.C, "clerk", "--copy-files"); len(got) > 0 {
+	if got := harness.DryRun(t, l.B, l.C, "clerk", "--copy-files"); len(got) > 0 {
 		t.Error("something is in the way")
 	}
 

@@ -83,7 +83,7 @@ func TestMigrateRefused(t *testing.T) {
 
 	pid := groups(t, l.B)[0].Pid
 	clash := harness.Spec{Host: l.C, Argv: []string{"sh", "-c",
-		fmt.Sprintf("echo %d >/proc/sys/kernel/ns_last_pid; sleep 1000 & echo $!; wait", pid-1)}}.Start(t)
+		fmt.Sprintf("was=$(cat $0); echo %d >$0; sleep 1000 & echo $!; echo $was >$0; wait", pid-1), "/proc/sys/kernel/ns_last_pid"}}.Start(t)
 	if got := clash.WaitOutput(t, `\d+`)[0]; got != fmt.Sprint(pid) {
 		t.Fatalf("the process on C is %s, want %d", got, pid)
 	}

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -28,7 +29,7 @@ func rockctl(t *testing.T, h *lab.Host, args ...string) harness.Spec {
 // running counts those that run on a host.
 func running(t *testing.T, h *lab.Host) int {
 	t.Helper()
-	return strings.Count(rockctl(t, h, "ls", "--json").Output(t), `"state": "running"`)
+	return len(slices.DeleteFunc(groups(t, h), func(g listed) bool { return g.State != "running" }))
 }
 
 // A job of four ranks on two hosts moves to a third, one host after the other, and its ranks find each other there.
@@ -81,24 +82,33 @@ func TestSetRefused(t *testing.T) {
 	r.finish(t)
 }
 
+// twoMoments starts a set on a host and writes it into images at one moment while it goes on, and at another when it has gone on behind
+// that, which ends it.
+func twoMoments(t *testing.T, h *lab.Host, rounds int) (r *ranks, first, second string) {
+	t.Helper()
+	r = startRanks(t, harness.Rock, rounds, true, h, h, h, h)
+	dir := harness.TempDir(t)
+	first, second = filepath.Join(dir, "first"), filepath.Join(dir, "second")
+	rockctl(t, h, "checkpoint", "--set", "rank", "-R", "-D", first).Output(t)
+	for _, p := range r.procs {
+		p.WaitOutput(t, `round 100\b`)
+	}
+	rockctl(t, h, "checkpoint", "--set", "rank", "-D", second).Output(t)
+	return r, first, second
+}
+
 // A set is written into images at one moment while it goes on, is lost, and comes back from them on another host.
 func TestSetCheckpoint(t *testing.T) {
 	t.Parallel()
 	harness.SkipUnlessPlain(t, harness.Rock)
 	l := lab.New(t, lab.Apart)
-	r := startRanks(t, harness.Rock, 400, true, l.A, l.A, l.A, l.A)
-	dir := filepath.Join(harness.TempDir(t), "images")
-	rockctl(t, l.A, "checkpoint", "--set", "rank", "-R", "-D", dir).Output(t)
-	for _, p := range r.procs { // they go on behind that moment
-		p.WaitOutput(t, `round 100\b`)
-	}
-	rockctl(t, l.A, "checkpoint", "--set", "rank", "-D", dir+"2").Output(t)
+	r, _, dir := twoMoments(t, l.A, 400)
 	if n := running(t, l.A); n != 0 {
 		t.Errorf("%d groups are left on A", n)
 	}
 
 	// None comes back if one cannot: its image is damaged.
-	broken := filepath.Join(dir+"2", "rank.3", "rocks.msgpack")
+	broken := filepath.Join(dir, "rank.3", "rocks.msgpack")
 	whole, err := os.ReadFile(broken)
 	if err != nil {
 		t.Fatal(err)
@@ -108,14 +118,14 @@ func TestSetCheckpoint(t *testing.T) {
 	if err := os.WriteFile(broken, damage, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	res := rockctl(t, l.C, "restore", "--set", "rank", "-l", "-D", dir+"2").Run(t)
+	res := rockctl(t, l.C, "restore", "--set", "rank", "-l", "-D", dir).Run(t)
 	if res.Code == 0 || !strings.Contains(res.Stderr, "rank.3: ") || running(t, l.C) != 0 {
 		t.Errorf("exit status %d with a damaged image, and %d groups run\n%s", res.Code, running(t, l.C), res.Stderr)
 	}
 	if err := os.WriteFile(broken, whole, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	rockctl(t, l.C, "restore", "--set", "rank", "-l", "-D", dir+"2").Output(t)
+	rockctl(t, l.C, "restore", "--set", "rank", "-l", "-D", dir).Output(t)
 	if n := running(t, l.C); n != 4 {
 		t.Errorf("%d groups have come back on C, want 4", n)
 	}
@@ -127,13 +137,7 @@ func TestSetRollBack(t *testing.T) {
 	t.Parallel()
 	harness.SkipUnlessPlain(t, harness.Rock)
 	l := lab.New(t, lab.Apart)
-	r := startRanks(t, harness.Rock, 300, true, l.A, l.A, l.A, l.A)
-	dir := filepath.Join(harness.TempDir(t), "images")
-	rockctl(t, l.A, "checkpoint", "--set", "rank", "-R", "-D", dir).Output(t)
-	for _, p := range r.procs {
-		p.WaitOutput(t, `round 100\b`)
-	}
-	rockctl(t, l.A, "checkpoint", "--set", "rank", "-D", dir+"2").Output(t) // which ends them
-	rockctl(t, l.C, "restore", "--set", "rank", "-l", "--cut-grown", "-D", dir).Output(t)
+	r, first, _ := twoMoments(t, l.A, 300)
+	rockctl(t, l.C, "restore", "--set", "rank", "-l", "--cut-grown", "-D", first).Output(t)
 	r.finish(t)
 }

@@ -149,12 +149,7 @@ func fold(files []Sum, pieces []piece) {
 
 // sumBytes is the checksum of a file with these contents.
 func sumBytes(b []byte) uint64 {
-	if len(b) <= pieceSize {
-		return xxh3.Hash(b)
-	}
-	var sums []byte
-	for ; len(b) > 0; b = b[min(len(b), pieceSize):] {
-		sums = binary.BigEndian.AppendUint64(sums, xxh3.Hash(b[:min(len(b), pieceSize)]))
-	}
-	return xxh3.Hash(sums)
+	var s Summer
+	s.Write(b) // never fails
+	return s.Sum64()
 }

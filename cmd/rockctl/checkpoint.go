@@ -2,14 +2,11 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
-	"os/signal"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
 	"rock/rocks/group"
 )
@@ -62,14 +59,9 @@ func imagesDir(cmd *cobra.Command, dir *string, usage string) {
 
 // checkpoint has the group that name stands for checkpointed, and shows how far that is.
 func checkpoint(cmd *cobra.Command, name string, o group.CheckpointOptions) (*group.CheckpointReport, error) {
-	ctx, stop := signal.NotifyContext(cmd.Context(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+	ctx, stop := interruptible(cmd)
 	defer stop()
-	defer context.AfterFunc(ctx, stop)() // a second Ctrl-C does not wait
-	groups, err := listGroups(ctx)
-	if err != nil {
-		return nil, err
-	}
-	g, err := group.Resolve(groups, name)
+	g, err := findGroup(ctx, name)
 	if err != nil {
 		return nil, err
 	}

@@ -28,14 +28,10 @@ func checkpointSet(cmd *cobra.Command, set string, o group.CheckpointOptions, as
 	}
 	reports := make([]*group.CheckpointReport, len(members))
 	o.Steps = true
-	err = together(cmd, set, func(ctx context.Context, i int, g *group.Group, t group.Talk) error {
-		if i >= len(reports) {
-			return fmt.Errorf("the set has grown meanwhile: try again")
-		}
+	err = together(cmd, members, func(ctx context.Context, i int, t group.Talk) (err error) {
 		o := o
-		o.Dir = filepath.Join(dir, g.Name)
-		r, err := g.Checkpoint(ctx, o, t)
-		reports[i] = r
+		o.Dir = filepath.Join(dir, members[i].Name)
+		reports[i], err = members[i].Checkpoint(ctx, o, t)
 		return err
 	})
 	if err != nil {

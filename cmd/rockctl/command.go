@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"rock/rocks/group"
 )
@@ -50,6 +52,22 @@ func listGroups(ctx context.Context) ([]group.Group, error) {
 		return nil, err
 	}
 	return dir.List(ctx)
+}
+
+// findGroup returns the group that a user means.
+func findGroup(ctx context.Context, name string) (*group.Group, error) {
+	groups, err := listGroups(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return group.Resolve(groups, name)
+}
+
+// interruptible returns a context that ends with the first signal by which the user gives up. A second one does not wait.
+func interruptible(cmd *cobra.Command) (ctx context.Context, stop func()) {
+	ctx, stop = signal.NotifyContext(cmd.Context(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
 }
 
 // writeJSON writes v, indented. A nil slice must not come here: it would be null.

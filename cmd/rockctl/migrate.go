@@ -7,11 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
 	"rock/rocks/group"
 )
@@ -89,14 +87,9 @@ func (o *migrating) args(cmd *cobra.Command, args []string) error {
 
 // run moves the group, and shows how far that is.
 func (o *migrating) run(cmd *cobra.Command, name string) (*group.Group, *group.MigrateReport, error) {
-	ctx, stop := signal.NotifyContext(cmd.Context(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+	ctx, stop := interruptible(cmd)
 	defer stop()
-	defer context.AfterFunc(ctx, stop)() // a second Ctrl-C does not wait
-	groups, err := listGroups(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	g, err := group.Resolve(groups, name)
+	g, err := findGroup(ctx, name)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -111,11 +104,11 @@ func (o *migrating) move(ctx context.Context, g *group.Group, t group.Talk) (*gr
 	var token [16]byte
 	_, _ = rand.Read(token[:]) // never fails
 	o.Token = hex.EncodeToString(token[:])
-	process, from, to, err := o.start()
+	process, link, err := o.start()
 	if err != nil {
 		return nil, err
 	}
-	r, err := g.Migrate(ctx, o.MigrateOptions, from, to, t)
+	r, err := g.Migrate(ctx, o.MigrateOptions, link, t)
 	broken := endTransport(process) != nil // the supervisor has said why
 	if err != nil && broken && o.CopyFiles && !o.DryRun {
 		o.putFilesBack(ctx)

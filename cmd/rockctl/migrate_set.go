@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -25,10 +24,7 @@ func (o *migrating) runSet(cmd *cobra.Command) error {
 	reports := make([]*group.MigrateReport, len(members))
 	options := o.MigrateOptions
 	options.Steps = !o.DryRun
-	err = together(cmd, o.set, func(ctx context.Context, i int, g *group.Group, t group.Talk) error {
-		if i >= len(to) {
-			return errors.New("the set has grown meanwhile: try again")
-		}
+	err = together(cmd, members, func(ctx context.Context, i int, t group.Talk) (err error) {
 		m := migrating{MigrateOptions: options, transport: to[i]}
 		m.Host = m.host
 		step := t.Answer
@@ -38,8 +34,7 @@ func (o *migrating) runSet(cmd *cobra.Command) error {
 			}
 			return m.answer(ctx, q)
 		}
-		r, err := m.move(ctx, g, t)
-		reports[i] = r
+		reports[i], err = m.move(ctx, members[i], t)
 		return err
 	})
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 
@@ -61,13 +60,9 @@ func receive(cmd *cobra.Command, log string) error {
 		}
 		r.Log = f
 	}
-	in, out, err := standardStreams()
+	link, err := standardStreams()
 	if err != nil {
 		return err
 	}
-	return r.Run(context.Background(), struct {
-		io.Reader
-		io.Writer
-		io.Closer
-	}{in, out, closers{in, out}})
+	return r.Run(context.Background(), link)
 }

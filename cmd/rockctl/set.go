@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os/signal"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
 	"rock/rocks/group"
 )
@@ -25,19 +23,14 @@ func setFlag(cmd *cobra.Command, set *string, usage string) {
 	}
 }
 
-// together performs an operation on all groups of a set at once, in steps, and returns one error that
-// tells what has become of each that failed. said is what is said of those that did not.
-func together(cmd *cobra.Command, set string, op func(ctx context.Context, i int, g *group.Group, t group.Talk) error) error {
-	ctx, stop := signal.NotifyContext(cmd.Context(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+// together performs an operation on the members of a set at once, in steps, and returns one error that
+// tells what has become of each that failed.
+func together(cmd *cobra.Command, members []*group.Group, op func(ctx context.Context, i int, t group.Talk) error) error {
+	ctx, stop := interruptible(cmd)
 	defer stop()
-	defer context.AfterFunc(ctx, stop)() // a second Ctrl-C does not wait
-	members, err := setMembers(ctx, set)
-	if err != nil {
-		return err
-	}
 	p := newProgress(cmd.ErrOrStderr())
 	errs := group.Together(ctx, len(members), group.Steps(), func(ctx context.Context, i int, answer func(context.Context, group.Question) (string, error)) error {
-		return op(ctx, i, members[i], group.Talk{Progress: p.show, Answer: answer})
+		return op(ctx, i, group.Talk{Progress: p.show, Answer: answer})
 	})
 	p.end()
 	return setError(members, errs)

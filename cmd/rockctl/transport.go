@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"slices"
@@ -12,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"rock/rocks/group"
 )
 
 // transport is how to reach rockctl receive on another host.
@@ -33,24 +34,22 @@ func (t transport) command(args ...string) *exec.Cmd {
 }
 
 // start starts it, with a pipe from it and one to it.
-func (t transport) start() (cmd *exec.Cmd, from, to *os.File, err error) {
-	in, to, err := os.Pipe()
-	if err != nil {
-		return nil, nil, nil, err
+func (t transport) start() (cmd *exec.Cmd, link group.Transport, err error) {
+	var theirs group.Transport
+	if theirs.From, link.To, err = os.Pipe(); err != nil {
+		return nil, link, err
 	}
-	from, out, err := os.Pipe()
-	if err != nil {
-		return nil, nil, nil, errors.Join(err, closers{in, to}.Close())
+	if link.From, theirs.To, err = os.Pipe(); err != nil {
+		return nil, link, errors.Join(err, theirs.From.Close(), link.To.Close())
 	}
 	cmd = t.command()
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, out, os.Stderr
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = theirs.From, theirs.To, os.Stderr
 	err = cmd.Start()
-	_ = closers{in, out}.Close()
+	_ = theirs.Close()
 	if err != nil {
-		_ = closers{from, to}.Close()
-		return nil, nil, nil, fmt.Errorf("reach %s: %w", t.host, err)
+		return nil, link, errors.Join(fmt.Errorf("reach %s: %w", t.host, err), link.Close())
 	}
-	return cmd, from, to, nil
+	return cmd, link, nil
 }
 
 // lingerTime is how long the command may take to end when nothing is left for it to do. If the network swallows
@@ -77,38 +76,31 @@ func (t transport) resolve(ctx context.Context, token string) (string, error) {
 	return strings.TrimSpace(string(out)), nil
 }
 
-// closers close together.
-type closers []io.Closer
-
-func (c closers) Close() error {
-	var errs []error
-	for _, one := range c {
-		errs = append(errs, one.Close())
-	}
-	return errors.Join(errs...)
-}
-
 // standardStreams moves standard input and output away, so that nothing else reads or writes there, and closing them ends
 // who waits.
-func standardStreams() (in, out *os.File, err error) {
+func standardStreams() (link group.Transport, err error) {
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
-		return nil, nil, err
+		return link, err
 	}
 	defer null.Close()
-	var moved [2]*os.File
-	for fd := range moved {
-		dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3)
-		if err == nil {
-			err = unix.SetNonblock(dup, true)
-		}
-		if err == nil {
-			err = unix.Dup3(int(null.Fd()), fd, 0)
-		}
-		if err != nil {
-			return nil, nil, fmt.Errorf("take over standard input and output: %w", err)
-		}
-		moved[fd] = os.NewFile(uintptr(dup), "transport")
+	if link.From, err = moveAway(0, null); err == nil {
+		link.To, err = moveAway(1, null)
 	}
-	return moved[0], moved[1], nil
+	if err != nil {
+		return link, fmt.Errorf("take over standard input and output: %w", err)
+	}
+	return link, nil
+}
+
+// moveAway gives a descriptor another number, and leaves null in its place.
+func moveAway(fd int, null *os.File) (*os.File, error) {
+	dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3)
+	if err == nil {
+		err = unix.SetNonblock(dup, true)
+	}
+	if err == nil {
+		err = unix.Dup3(int(null.Fd()), fd, 0)
+	}
+	return os.NewFile(uintptr(dup), "transport"), err
 }

@@ -110,13 +110,6 @@ func (t Tree) saveExchanged(l line, dir *os.File) error {
 	return nil
 }
 
-func unlink(dir *os.File, name string) error {
-	if err := unix.Unlinkat(int(dir.Fd()), name, 0); err != nil && !errors.Is(err, unix.ENOENT) {
-		return &os.PathError{Op: "remove", Path: filepath.Join(dir.Name(), name), Err: err}
-	}
-	return nil
-}
-
 // removeFolder removes a directory that was made, unless somebody has put something into it.
 func (t Tree) removeFolder(path string) error {
 	dir, err := t.folder(filepath.Dir(path))

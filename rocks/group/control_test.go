@@ -140,10 +140,9 @@ func (fakeGroup) Checkpoint(ctx context.Context, o CheckpointOptions, d Dialogue
 }
 
 // Migrate copies what comes from one end of the transport to the other, and asks how to end.
-func (fakeGroup) Migrate(ctx context.Context, o MigrateOptions, from, to *os.File, d Dialogue) (*MigrateReport, error) {
-	defer from.Close()
-	defer to.Close()
-	n, err := io.Copy(to, from)
+func (fakeGroup) Migrate(ctx context.Context, o MigrateOptions, link Transport, d Dialogue) (*MigrateReport, error) {
+	defer link.Close()
+	n, err := io.Copy(link.To, link.From)
 	if err != nil {
 		return nil, err
 	}
@@ -172,7 +171,7 @@ func TestControlMigrate(t *testing.T) {
 		heard <- string(b)
 	}()
 	var phases []string
-	r, err := g.Migrate(t.Context(), MigrateOptions{Token: "abc", Host: "b"}, in, out, Talk{
+	r, err := g.Migrate(t.Context(), MigrateOptions{Token: "abc", Host: "b"}, Transport{in, out}, Talk{
 		Progress: func(p Progress) { phases = append(phases, p.Phase) },
 		Answer: func(_ context.Context, q Question) (string, error) {
 			return q.What + " of " + q.Token, nil
@@ -195,7 +194,7 @@ func TestControlNotAnswered(t *testing.T) {
 	in, sayTo := pipe(t)
 	_, out := pipe(t)
 	sayTo.Close()
-	if _, err := g.Migrate(t.Context(), MigrateOptions{}, in, out, Talk{}); !errors.Is(err, errNotAsked) {
+	if _, err := g.Migrate(t.Context(), MigrateOptions{}, Transport{in, out}, Talk{}); !errors.Is(err, errNotAsked) {
 		t.Errorf("error %v, want %v", err, errNotAsked)
 	}
 }

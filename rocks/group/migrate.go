@@ -2,6 +2,7 @@ package group
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -79,12 +80,21 @@ type Talk struct {
 	Answer   func(context.Context, Question) (string, error)
 }
 
-// Migrate has the group go to another host, and waits until it has. The connection to that host are from, which is read from, and
-// to; they are the supervisor's from now on, and closed here. If ctx is done before it is
+// Transport is a connection to another host: one file to read from and one to write to. A nil file is none.
+type Transport struct{ From, To *os.File }
+
+func (t Transport) Read(b []byte) (int, error)  { return t.From.Read(b) }
+func (t Transport) Write(b []byte) (int, error) { return t.To.Write(b) }
+
+// Close ends reads and writes that wait, if the files do not block.
+func (t Transport) Close() error { return errors.Join(t.From.Close(), t.To.Close()) }
+
+// Migrate has the group go to another host, and waits until it has. The connection to that host is the supervisor's from now on,
+// and closed here. If ctx is done before it is
 // decided, the supervisor gives up and the error is [ErrGivenUp]: the group goes on here, as after any
 // error.
-func (g *Group) Migrate(ctx context.Context, o MigrateOptions, from, to *os.File, t Talk) (*MigrateReport, error) {
-	r, err := g.operate(ctx, Request{Op: OpMigrate, Migrate: &o}, []*os.File{from, to}, t)
+func (g *Group) Migrate(ctx context.Context, o MigrateOptions, link Transport, t Talk) (*MigrateReport, error) {
+	r, err := g.operate(ctx, Request{Op: OpMigrate, Migrate: &o}, []*os.File{link.From, link.To}, t)
 	if err != nil {
 		return nil, fmt.Errorf("migrate group %s: %w", g.ID, err)
 	}

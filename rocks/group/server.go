@@ -21,9 +21,9 @@ type Answers interface {
 	Rocks() []Rock
 	// Checkpoint writes the group into an image. It gives up if it still can when ctx is done.
 	Checkpoint(ctx context.Context, o CheckpointOptions, d Dialogue) (*CheckpointReport, error)
-	// Migrate hands the group over to another host, which is reached through from and to; it closes them. It gives
+	// Migrate hands the group over to another host, which is reached through link; it closes that. It gives
 	// up if it still can when ctx is done.
-	Migrate(ctx context.Context, o MigrateOptions, from, to *os.File, d Dialogue) (*MigrateReport, error)
+	Migrate(ctx context.Context, o MigrateOptions, link Transport, d Dialogue) (*MigrateReport, error)
 	// Leave ends what is left here of a group that has gone elsewhere.
 	Leave() error
 }
@@ -178,7 +178,7 @@ func (s *Server) answer(conn net.Conn, q Request, files []*os.File) *Reply {
 	case q.Op == OpCheckpoint:
 		s.checkpoint(conn, *q.Checkpoint, r)
 	case migrates:
-		s.migrate(conn, *q.Migrate, files[0], files[1], r)
+		s.migrate(conn, *q.Migrate, Transport{files[0], files[1]}, r)
 	case q.Op == OpMigrate:
 		r.Error = "migrate: the request does not say where to, or has no connection to there"
 	case q.Op == OpLeave:
@@ -199,10 +199,10 @@ func (s *Server) checkpoint(conn net.Conn, o CheckpointOptions, r *Reply) {
 }
 
 // migrate has the group go elsewhere.
-func (s *Server) migrate(conn net.Conn, o MigrateOptions, from, to *os.File, r *Reply) {
+func (s *Server) migrate(conn net.Conn, o MigrateOptions, link Transport, r *Reply) {
 	ctx, d := s.newDialogue(conn)
 	defer d.end()
-	report, err := s.answers.Migrate(ctx, o, from, to, d)
+	report, err := s.answers.Migrate(ctx, o, link, d)
 	r.Moved = report
 	r.fail(err)
 }

@@ -91,10 +91,11 @@ func reported(t testing.TB, res Result) (r Report) {
 }
 
 // DryRun only looks whether a group could move, and returns what stands in its way.
-func DryRun(t testing.TB, from, to *lab.Host, name string) []string {
+func DryRun(t testing.TB, from, to *lab.Host, name string, options ...string) []string {
 	t.Helper()
-	res := Migrate(t, from, to, name, "--dry-run").Run(t)
+	res := Migrate(t, from, to, name, append(options, "--dry-run")...).Run(t)
 	r := reported(t, res)
+	t.Logf("%s files, in the way: %s", r.Files, strings.Join(r.Problems, "\n"))
 	if !r.DryRun || (res.Code == 0) != (len(r.Problems) == 0) {
 		t.Errorf("rockctl migrate --dry-run: exit status %d\n%s%s", res.Code, res.Stdout, res.Stderr)
 	}

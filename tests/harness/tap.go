@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 // Tap stops the transport of one migration at an exact moment: see tests/programs/tap.
@@ -42,14 +41,10 @@ func (p *Tap) Errors() string {
 // WaitReached waits until the transport has stopped.
 func (p *Tap) WaitReached(t testing.TB) {
 	t.Helper()
-	for deadline := time.Now().Add(Patience); ; time.Sleep(time.Millisecond) {
-		if _, err := os.Stat(p.file); err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("not reached in %v: %s", Patience, strings.Join(p.words[1:], " "))
-		}
-	}
+	Until(t, "the moment of "+strings.Join(p.words[1:], " "), func() bool {
+		_, err := os.Stat(p.file)
+		return err == nil
+	})
 }
 
 // Pass lets it go on.

@@ -3,6 +3,7 @@ package front
 import (
 	"fmt"
 	"os"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
@@ -51,10 +52,18 @@ func (f *front) endConsole() {
 		case <-c.shown:
 			return
 		case s := <-f.signals:
-			switch s.number() {
-			case unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM:
+			if endsPrograms(s.number()) {
 				return
 			}
 		}
 	}
+}
+
+// endsPrograms says whether a signal is one by which somebody ends a program.
+func endsPrograms(sig syscall.Signal) bool {
+	switch sig {
+	case unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM:
+		return true
+	}
+	return false
 }

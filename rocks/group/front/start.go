@@ -66,8 +66,7 @@ func (f *front) prepare(wait func(context.Context) error) error {
 		case err := <-prepared:
 			return err
 		case s := <-f.signals:
-			switch s.number() {
-			case unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM:
+			if endsPrograms(s.number()) {
 				cancel(fmt.Errorf("ended by a signal (%v)", s.number()))
 			}
 		}

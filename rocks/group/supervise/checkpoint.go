@@ -89,7 +89,7 @@ func (s *supervisor) withSubject(state string, to away, link []*os.File, f func(
 	s.state.set(state)
 	defer func() {
 		if s.away.Load() == nil {
-			s.state.set(before)
+			s.state.swap(state, before) // unless the command has ended or stopped meanwhile
 		}
 	}()
 	return f(subject)

@@ -45,11 +45,7 @@ func (s *supervisor) forward() {
 		}
 	}
 	_ = w.endpoint.Close()
-	_ = s.server.Close()
-	if err := s.registration.Close(); err != nil {
-		s.log.Warn("runtime directory not cleaned", "error", err)
-	}
-	s.log.Info("supervisor ends")
+	s.withdraw()
 }
 
 // Leave answers the control socket: the group comes back.

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"rock/rocks/group"
 	"rock/rocks/group/stage"
 )
 
@@ -62,13 +63,7 @@ func (g *GuardProcess) end() {
 // Watch is what a guard was told last, with the transport that came with it.
 type Watch struct {
 	stage.Watch
-	From, To *os.File // nil unless the phase is stage.PhaseDeciding
-}
-
-// Close closes the transport.
-func (w Watch) Close() {
-	_ = w.From.Close() // nil files are fine with it
-	_ = w.To.Close()
+	group.Transport // none unless the phase is stage.PhaseDeciding
 }
 
 // Guard is the guard process. fd is the descriptor of its channel.
@@ -89,7 +84,7 @@ func Guard(fd int, c Checkpointer) int {
 			if w, ok := m.(stage.Watch); ok {
 				watch := Watch{Watch: w}
 				if len(files) == 2 {
-					watch.From, watch.To = files[0], files[1]
+					watch.Transport = group.Transport{From: files[0], To: files[1]}
 				}
 				watches <- watch
 			}

@@ -12,14 +12,13 @@ import (
 
 // Migrate answers the control socket: it hands the group over to another host. If it is not known yet what came of the
 // migration before, this client is asked.
-func (s *supervisor) Migrate(ctx context.Context, o group.MigrateOptions, from, to *os.File, d group.Dialogue) (*group.MigrateReport, error) {
-	link := &pipes2{from, to}
+func (s *supervisor) Migrate(ctx context.Context, o group.MigrateOptions, link group.Transport, d group.Dialogue) (*group.MigrateReport, error) {
 	if open, err := s.settling.settle(ctx, d); open {
 		_ = link.Close()
 		return nil, err
 	}
 	var report *group.MigrateReport
-	err := s.withSubject(group.Migrating, away{host: o.Host}, []*os.File{from, to}, func(subject Subject) (err error) {
+	err := s.withSubject(group.Migrating, away{host: o.Host}, []*os.File{link.From, link.To}, func(subject Subject) (err error) {
 		subject.Step = steps(o.Steps, d)
 		report, s.moved, err = s.ckpt.Migrate(ctx, subject, o, link, &asking{s, d})
 		if s.moved != nil {
@@ -36,15 +35,6 @@ func (s *supervisor) Migrate(ctx context.Context, o group.MigrateOptions, from, 
 	return report, nil
 }
 
-// pipes2 are the two pipes of a transport.
-type pipes2 struct{ from, to *os.File }
-
-func (p *pipes2) Read(b []byte) (int, error)  { return p.from.Read(b) }
-func (p *pipes2) Write(b []byte) (int, error) { return p.to.Write(b) }
-
-// Close ends reads and writes that wait.
-func (p *pipes2) Close() error { return errors.Join(p.from.Close(), p.to.Close()) }
-
 // asking is a dialogue whose questions about the outcome outlive the client.
 type asking struct {
 	s *supervisor
@@ -59,6 +49,7 @@ func (a *asking) Ask(ctx context.Context, q group.Question) (string, error) {
 	answers := a.s.settling.open(q)
 	defer a.s.settling.close()
 	a.s.state.set(group.InDoubt)
+	defer a.s.state.swap(group.InDoubt, group.Migrating)
 	answer, err := a.Dialogue.Ask(ctx, q)
 	if err == nil && (answer == group.AnswerRuns || answer == group.AnswerNever) {
 		return answer, nil

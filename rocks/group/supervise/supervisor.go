@@ -153,6 +153,11 @@ func (s *supervisor) close(ctx context.Context) {
 		}
 	}
 	s.removeCell()
+	s.withdraw()
+}
+
+// withdraw takes the group out of the runtime directory.
+func (s *supervisor) withdraw() {
 	if s.server != nil {
 		_ = s.server.Close()
 	}
