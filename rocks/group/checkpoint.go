@@ -48,11 +48,14 @@ const giveUpTime = 30 * time.Second
 
 // Checkpoint has the group write itself into an image, and waits until it has. t is its part in that. If ctx is done before, the supervisor gives the checkpoint up and the error is [ErrGivenUp],
 // unless it is too late for that: then there is a report as ever. If the connection to the supervisor
-// breaks it gives up too.
+// breaks it gives up too. A group that has ended with it has made room when Checkpoint returns: it can be restored.
 func (g *Group) Checkpoint(ctx context.Context, o CheckpointOptions, t Talk) (*CheckpointReport, error) {
 	r, err := g.operate(ctx, Request{Op: OpCheckpoint, Checkpoint: &o}, nil, t)
 	if err != nil {
 		return nil, fmt.Errorf("checkpoint group %s: %w", g.ID, err)
+	}
+	if r.Report != nil && !r.Report.Running {
+		g.waitGone(ctx)
 	}
 	return r.Report, nil
 }

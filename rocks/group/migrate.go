@@ -98,5 +98,8 @@ func (g *Group) Migrate(ctx context.Context, o MigrateOptions, link Transport, t
 	if err != nil {
 		return nil, fmt.Errorf("migrate group %s: %w", g.ID, err)
 	}
+	if !o.DryRun {
+		g.waitGone(ctx)
+	}
 	return r.Moved, nil
 }

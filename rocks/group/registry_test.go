@@ -3,6 +3,7 @@ package group
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -165,6 +166,38 @@ func TestSilent(t *testing.T) {
 		t.Fatal(err)
 	}
 	look(Starting, ErrNotReady)
+}
+
+// TestGone has a group end with its checkpoint: who asked for that can bring it back as soon as there is an answer.
+func TestGone(t *testing.T) {
+	d := openDir(t)
+	r, err := d.Register("web", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := Serve(r.ControlPath(), fakeGroup{}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := &Group{Info: Info{ID: r.ID}, socket: r.ControlPath()}
+	done := make(chan error, 1)
+	go func() {
+		_, err := g.Checkpoint(t.Context(), CheckpointOptions{Dir: "/there"}, Talk{})
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		t.Errorf("answered (%v) while the group has its place", err)
+	case <-time.After(50 * time.Millisecond):
+	}
+	if err := errors.Join(s.Close(), r.Close(), <-done); err != nil {
+		t.Fatal(err)
+	}
+	again, err := d.Register("web", r.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
 }
 
 func TestResolve(t *testing.T) {

@@ -16,8 +16,27 @@ import (
 // retiredPrefix begins the name of such a subdirectory; the id follows.
 const retiredPrefix = ".moved-"
 
-// leaveTime is how long a supervisor that only forwards may take to end when its group comes back.
+// leaveTime is how long a supervisor may take to make room for its group, which comes back.
 const leaveTime = 3 * time.Second
+
+// waitGone waits until a group that has ended, or gone elsewhere, has left its place, so that whoever is told of that can bring
+// it back at once. A supervisor that takes longer than leaveTime keeps nobody from what was asked of it.
+func (g *Group) waitGone(ctx context.Context) {
+	place := filepath.Dir(g.socket)
+	d, name := &Dir{filepath.Dir(place)}, filepath.Base(place)
+	ctx, cancel := context.WithTimeout(ctx, leaveTime)
+	defer cancel()
+	for d.alive(name) {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(leavePause):
+		}
+	}
+}
+
+// leavePause is how often that is looked at.
+const leavePause = 5 * time.Millisecond
 
 // Retire takes the group out of the runtime directory and keeps the control socket, for [Dir.Register] to find when the
 // group comes back.
@@ -62,7 +81,7 @@ func (d *Dir) recall(id string) error {
 		select {
 		case <-ctx.Done():
 			return errors.Join(fmt.Errorf("group %s: what it left here when it went to another host does not end", id), err)
-		case <-time.After(5 * time.Millisecond):
+		case <-time.After(leavePause):
 		}
 	}
 	d.remove(name)
