@@ -77,8 +77,8 @@ func (a *attempts) finish(t *testing.T) {
 	a.tr.Finish(t)
 }
 
-// CRIU is killed at one moment after the other of a checkpoint. Either there is a whole image, or the group goes on as if
-// nothing had happened.
+// CRIU is killed at one moment after the other of a checkpoint, but for those that KillAtRest leaves out. Either there is
+// a whole image, or the group goes on as if nothing had happened.
 func TestCheckpointCRIUKilled(t *testing.T) {
 	t.Parallel()
 	a := newAttempts(t, nil)
@@ -91,7 +91,7 @@ func TestCheckpointCRIUKilled(t *testing.T) {
 	for i := range moments {
 		after := time.Duration(i) * whole.Took / moments
 		for _, options := range [][]string{{"-R"}, {}} {
-			a.criu.Kill(t, after)
+			a.criu.KillAtRest(t, after)
 			if !a.wholeOrNothing(t, options...) {
 				failed++
 			}

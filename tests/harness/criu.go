@@ -9,7 +9,10 @@ import (
 )
 
 // CRIU is a program in the place of CRIU that does harm when it is told to, and is CRIU itself else.
-type CRIU struct{ path string }
+type CRIU struct {
+	path   string
+	killer *killer // nil: none is at work
+}
 
 // NewCRIU makes one. A rock or rockctl uses it if its environment has Env.
 func NewCRIU(t testing.TB) *CRIU {
@@ -19,11 +22,11 @@ func NewCRIU(t testing.TB) *CRIU {
 	if _, err := os.Stat(real); err != nil {
 		criu = "criu"
 	}
-	c := &CRIU{filepath.Join(TempDir(t), "criu")}
+	c := &CRIU{path: filepath.Join(TempDir(t), "criu")}
 	script := `#!/bin/sh
 harm=$(cat "$0.harm" 2>/dev/null)
 set -- "$0" "$@"
-: >"$1.began"
+echo $$ >"$1.draft"; mv "$1.draft" "$1.began"
 case $harm in
 hang) exec sleep 1000 ;;
 kill*) # after something else; by no child of CRIU, which waits for all of its children
@@ -41,6 +44,7 @@ exec ` + criu + ` "$@"
 	if err := os.WriteFile(c.path, []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(c.stopKiller)
 	return c
 }
 
@@ -70,6 +74,7 @@ func (c *CRIU) Heal(t testing.TB) { c.harm(t, "") }
 
 func (c *CRIU) harm(t testing.TB, text string) {
 	t.Helper()
+	c.stopKiller()
 	os.Remove(c.path + ".began")
 	if err := os.WriteFile(c.path+".harm", []byte(text), 0o644); err != nil {
 		t.Fatal(err)
