@@ -83,7 +83,10 @@ type Talk struct {
 // Transport is a connection to another host: one file to read from and one to write to. A nil file is none.
 type Transport struct{ From, To *os.File }
 
-func (t Transport) Read(b []byte) (int, error)  { return t.From.Read(b) }
+// Read reads what came from there. It blocks, until Close.
+func (t Transport) Read(b []byte) (int, error) { return t.From.Read(b) }
+
+// Write sends b there. It blocks, until Close.
 func (t Transport) Write(b []byte) (int, error) { return t.To.Write(b) }
 
 // Close ends reads and writes that wait, if the files do not block.
