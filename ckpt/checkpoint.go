@@ -261,6 +261,9 @@ func (c *checkpoint) complete() error {
 	if _, err := image.StripFilter(c.draft.Path(), seccomp.IsFilter); err != nil {
 		return err
 	}
+	if _, err := image.WindTimers(c.draft.Path()); err != nil {
+		return err
+	}
 	if err := c.restartCalls(); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package tests
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -66,4 +67,22 @@ func TestCheckpointBlocked(t *testing.T) {
 func sleeps(tid string) bool {
 	stat, err := os.ReadFile("/proc/" + tid + "/stat")
 	return err == nil && regexp.MustCompile(`\) S `).Match(stat)
+}
+
+// A periodic timer has run out, and its program has not read that yet. It runs on after a restore.
+func TestCheckpointTimer(t *testing.T) {
+	t.Parallel()
+	harness.SkipUnlessPlain(t, harness.Rock)
+	l := lab.New(t)
+	sign := filepath.Join(harness.TempDir(t), "go")
+	p := harness.Spec{Host: l.A, Side: harness.Rock, Name: "job", Argv: []string{harness.Python, harness.Program(t, "timer.py"), sign}}.Start(t)
+	p.WaitOutput(t, "ran out")
+	p = p.Away(t, 0)
+	if err := os.WriteFile(sign, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	p.WaitOutput(t, "ran out again")
+	if res := p.Wait(t); res.Code != 0 {
+		t.Errorf("exit status %d\n%s", res.Code, res.Stderr)
+	}
 }

@@ -13,6 +13,7 @@ import (
 const (
 	commonMagic  = 0x54564319
 	coreMagic    = 0x55053847
+	filesMagic   = 0x56303138
 	seccompMagic = 0x64413049
 )
 
