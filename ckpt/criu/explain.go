@@ -12,6 +12,7 @@ type rule struct {
 	// pattern is compiled when it is first asked for: or else each start of a program waits for all of them.
 	pattern       func() *regexp.Regexp
 	cause, remedy string
+	first         bool // it is the cause only if nothing went wrong before
 }
 
 func (r rule) apply(e report) (cause, remedy string) {
@@ -34,7 +35,7 @@ func match(all []report) (int, *rule) {
 	for _, table := range [][]rule{specific, general} {
 		for i, e := range all {
 			for j := range table {
-				if table[j].pattern().MatchString(e.message) {
+				if (i == 0 || !table[j].first) && table[j].pattern().MatchString(e.message) {
 					return i, &table[j]
 				}
 			}
@@ -45,7 +46,14 @@ func match(all []report) (int, *rule) {
 
 func on(pattern, cause, remedy string) rule {
 	compiled := sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
-	return rule{compiled, cause, remedy}
+	return rule{pattern: compiled, cause: cause, remedy: remedy}
+}
+
+// onFirst is for what follows from other errors as a rule.
+func onFirst(pattern, cause, remedy string) rule {
+	r := on(pattern, cause, remedy)
+	r.first = true
+	return r
 }
 
 const refuseUring = "start the program under rock, which refuses io_uring, or without io_uring"
@@ -189,6 +197,9 @@ var specific = []rule{
 		"end process $1 or have its parent wait for it, or restore in a new pid namespace"),
 	on(`Conflict with a dead task with the same PID as of this thread \(virt (\d+)`,
 		"pid $1 is taken", "end process $1, or restore in a new pid namespace"),
+	on(`Unable to open \S*ptmx with specified index (\d+)`,
+		"the terminal /dev/pts/$1 of the group is another's here",
+		"end what has it (see ps -t pts/$1)"),
 	on(`inet: Can't bind inet socket \(id \d+\): Address already in use`,
 		"$socket is taken by another process, but the image has a socket bound to it",
 		"end that process (see ss -tlnp)"),
@@ -259,7 +270,7 @@ var general = []rule{
 		"there is not enough memory", "free memory, or raise the memory limit of the cgroup"),
 	on(`Can't open images directory|Can't chdir to work_dir`,
 		"criu cannot open the directory of the image", "see that /proc is mounted, and that criu runs in the same pid namespace"),
-	on(`(\d+) killed by signal (\d+)`,
+	onFirst(`(\d+) killed by signal (\d+)`, // CRIU kills all if one fails
 		"process $1 was killed by signal $2 while it was being restored",
 		"see that the memory limit of the cgroup is large enough"),
 }

@@ -45,6 +45,7 @@ func TestExplain(t *testing.T) {
 		{"Timeout reached. Try to interrupt: 13", "task 13 did not stop in time", "/proc/13/status"},
 		{"page-pipe: BUG at criu/mem.c:9", "criu has met a bug", "report"},
 		{"Can't fork for 14: File exists", "pid 14 is taken", "end process 14"},
+		{"tty: Unable to open dev/ptmx with specified index 3", "the terminal /dev/pts/3 of the group is another's here", "end what has it (see ps -t pts/3)"},
 		{"inet: Can't bind inet socket (id 3): Address already in use", "its port is taken by another process", "ss -tlnp"},
 		{"inet: Can't bind inet socket (id 3): Cannot assign requested address", "its port: this host does not have that address", "add"},
 		{"File usr/bin/x has bad size 7 (expect 5)", "the file /usr/bin/x has 7 bytes, at the checkpoint it had 5", "bring back"},
@@ -125,6 +126,9 @@ func TestExplainWhole(t *testing.T) {
 			"(1.1)  8: inet: \tRestore: family AF_INET    type SOCK_STREAM    proto IPPROTO_TCP      port 81 state TCP_LISTEN       src_addr 0.0.0.0\n" +
 			"(1.1)  7: Error (criu/sk-inet.c:1): inet: Can't bind inet socket (id 1): Address already in use\n",
 			"10.0.0.1 port 80 is taken by another process, but the image has a socket bound to it", true, 1},
+		{"a kill", "(1.1) Error (a.c:1): 7 killed by signal 9: Killed\n",
+			"process 7 was killed by signal 9 while it was being restored", true, 1},
+		{"a kill because of something else", "(1.1) Error (a.c:1): one\n(1.1) Error (a.c:1): 7 killed by signal 9: Killed\n", "one", false, 2},
 		{"long line", strings.Repeat("x", 1<<20) + "\n(1.1) Error (a.c:1): one\n", "one", false, 1},
 		{"cut off", "(1.1) Error (a.c:1): one", "one", false, 1},
 	}
