@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -37,6 +38,17 @@ func buryOrphans(command int) (left bool) {
 		if left || ours || childless() {
 			return left
 		}
+	}
+}
+
+// buryTime bounds the wait for processes that are being killed.
+const buryTime = 2 * time.Second
+
+// buryRest waits for what a start that failed has left, killed but not yet waited for: as zombies of somebody who does not
+// care, such processes would keep their pids from the next attempt.
+func buryRest() {
+	for end := time.Now().Add(buryTime); buryOrphans(0) && time.Now().Before(end); {
+		time.Sleep(2 * time.Millisecond)
 	}
 }
 

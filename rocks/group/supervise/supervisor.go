@@ -82,6 +82,7 @@ func (s *supervisor) run() int {
 
 	if failed := s.launch(); failed != nil {
 		s.log.Error("command not started", "error", failed.Reason)
+		buryRest()
 		_ = s.channel.Send(*failed)
 		s.close(context.Background())
 		return failed.Status
