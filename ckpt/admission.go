@@ -102,6 +102,7 @@ func (r *restorer) preflight() error {
 func checkManifest(m *image.Manifest, files []image.File, past survey.Past) []survey.Problem {
 	problems := checkHost(m.Host, thisHost())
 	problems = append(problems, survey.Free(pidsOf(m))...)
+	problems = append(problems, survey.FreePTYs(m.PTYs)...)
 	return append(problems, survey.CheckFiles(filesOf(files), past)...)
 }
 

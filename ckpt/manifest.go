@@ -85,6 +85,7 @@ func fillSurvey(m *image.Manifest, s *survey.Survey, keepTCP bool) {
 		m.Processes = append(m.Processes, image.Process{PID: p.PID, PPID: p.Parent, PGID: p.Group, SID: p.Session,
 			Name: p.Name, Exe: p.Exe.Path, Threads: len(p.Threads), State: string(p.State)})
 	}
+	m.PTYs = s.PTYs
 	for _, f := range s.Files {
 		m.Files = append(m.Files, image.File{Path: f.Path, Size: f.Size, Mode: f.Mode, Kind: string(f.Kind),
 			BuildID: f.BuildID, PID: f.PID, FD: f.FD, Pos: f.Pos, Flags: f.Flags})

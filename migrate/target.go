@@ -92,6 +92,7 @@ func (x *target) arriveAndRun(ctx context.Context) error {
 	var err error
 	x.result, err = front.Restore(front.RestoreOptions{
 		Dir: x.arrival.dir, Localhost: x.offer.Localhost, Detach: true, Log: x.Log, Rescue: ckpt.Rescue, Extra: o.encode(),
+		PTYs: x.offer.Manifest.PTYs,
 		Warn: func(line string) { x.warned = append(x.warned, line) },
 		Prepare: func(ended context.Context) error {
 			defer context.AfterFunc(ended, func() { x.cancel(context.Cause(ended)) })()
@@ -139,7 +140,11 @@ func (x *target) admit(ctx context.Context) (goOn bool, err error) {
 	if dir, err := group.OpenDir(x.Engine.Getenv); err != nil {
 		v.Problems = append(v.Problems, survey.Problem{What: err.Error()})
 	} else if err := dir.Vacant(o.Manifest.Group.Name, o.Manifest.Group.ID); err != nil {
-		v.Problems = append(v.Problems, survey.Problem{What: err.Error(), Remedy: "end that group"})
+		remedy := "end that group"
+		if errors.Is(err, group.ErrAlive) {
+			remedy = "is this the host where it is? Name another"
+		}
+		v.Problems = append(v.Problems, survey.Problem{What: err.Error(), Remedy: remedy})
 	}
 	if d := time.Since(o.Clock).Round(time.Second); d > skew || d < -skew {
 		v.Warnings = append(v.Warnings, fmt.Sprintf("the clocks differ by %v: what the group does at a time of day is late or early by as much", d))

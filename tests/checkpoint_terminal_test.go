@@ -1,7 +1,9 @@
 package tests
 
 import (
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/creack/pty"
@@ -57,6 +59,47 @@ func TestCheckpointShell(t *testing.T) {
 	sh.typed(t, "exit 5\r")
 	if res := sh.proc.Wait(t); res.Code != 5 {
 		t.Errorf("exit status %d, want 5", res.Code)
+	}
+}
+
+// A program has made a terminal itself, for something that runs on it. It comes back with the very same, whether rock
+// needs one besides or not.
+func TestCheckpointOwnTerminal(t *testing.T) {
+	t.Parallel()
+	harness.SkipUnlessPlain(t, harness.Rock)
+	for name, options := range map[string][]string{"in front": nil, "detached": {"-d"}} {
+		t.Run(name, func(t *testing.T) {
+			l := lab.New(t, lab.Apart)
+			dir := harness.TempDir(t)
+			job := harness.Spec{Host: l.A, Side: harness.Rock, Name: "job", Argv: []string{"python3", "-c",
+				"import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))",
+				"sh", "-c", `cd "$0"; tty >before; until [ -e go ]; do sleep 0.05; done; tty >after; exit 3`, dir}}.Start(t)
+			terminal := func(name string) string {
+				var text []byte
+				harness.Until(t, "the terminal "+name, func() bool {
+					text, _ = os.ReadFile(filepath.Join(dir, name))
+					return strings.HasPrefix(string(text), "/dev/pts/")
+				})
+				return string(text)
+			}
+			before := terminal("before")
+			image := filepath.Join(harness.TempDir(t), "image")
+			harness.Checkpoint(t, l.A, "job", image).Output(t)
+			job.Stopped(t)
+			job = job.Back(t, image, options...)
+			if options != nil {
+				job.Wait(t)
+			}
+			if err := os.WriteFile(filepath.Join(dir, "go"), nil, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if after := terminal("after"); after != before {
+				t.Errorf("the terminal was %s before, and is %s now", before, after)
+			}
+			if res := job.Wait(t); options == nil && res.Code != 3 {
+				t.Errorf("exit status %d, want 3\n%s", res.Code, res.Stderr)
+			}
+		})
 	}
 }
 

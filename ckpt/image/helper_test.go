@@ -112,6 +112,7 @@ func fullManifest() *Manifest {
 			Remote: "10.0.0.3:40001", Epoch: 2, Sent: 1 << 40, Received: 100, InFlight: 70000, Unread: 7,
 		}},
 		Terminal: &Terminal{Key: "tty[8803:1]", Rows: 24, Cols: 80, Termios: []byte{0, 5, 0, 0}},
+		PTYs:     []int{0, 7},
 		Outside:  []Outside{{Key: "pipe:[123]", FD: 1, Write: true}},
 		Options:  Options{TCPClose: true, TCPEstablished: true, LeaveRunning: true},
 		Stats: Stats{

@@ -28,6 +28,7 @@ type Manifest struct {
 	Ordinary  []Connection `msgpack:"ordinary,omitempty"`
 	Rocks     []Rock       `msgpack:"rocks,omitempty"`
 	Terminal  *Terminal    `msgpack:"terminal,omitempty"` // nil: the group has none of ours
+	PTYs      []int        `msgpack:"ptys,omitempty"`     // numbers of those whose masters are in the group, as N of /dev/pts/N: free for a restore
 	Outside   []Outside    `msgpack:"outside,omitempty"`
 	Options   Options      `msgpack:"options"`
 	Stats     Stats        `msgpack:"stats"`

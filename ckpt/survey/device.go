@@ -1,6 +1,8 @@
 package survey
 
 import (
+	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -47,6 +49,22 @@ func (l *look) master(p *Process, fd int) {
 	}
 	index := uint32(number(field(text, "tty-index")))
 	l.masters[unix.Mkdev(majorSlaves, index)] = true
+	if at, found := slices.BinarySearch(l.PTYs, int(index)); !found {
+		l.PTYs = slices.Insert(l.PTYs, at, int(index))
+	}
+}
+
+// FreePTYs says which numbers of terminals are taken here. CRIU makes a terminal with the number that it had, or none.
+func FreePTYs(numbers []int) []Problem {
+	var problems []Problem
+	for _, n := range numbers {
+		path := "/dev/pts/" + strconv.Itoa(n)
+		if _, err := os.Lstat(path); err == nil {
+			problems = append(problems, Problem{What: "the group has made the terminal " + path + ", and here that is another's",
+				Remedy: "end what has it (see ps -t pts/" + strconv.Itoa(n) + ")"})
+		}
+	}
+	return problems
 }
 
 // judgeTerminals checks that somebody is there for the other side of each terminal.

@@ -39,6 +39,7 @@ type Survey struct {
 	Ordinary  []Connection // open ordinary TCP connections
 	Listeners []Listener   // ports that must be free for a restore, those of our sockets left out
 	Terminals []Terminal
+	PTYs      []int     // numbers of the terminals whose masters the group has, in order
 	Memory    int64     // bytes that a dump takes, at most
 	Problems  []Problem // a checkpoint or its restore will fail
 	Warnings  []Problem // it may fail, or something will be lost

@@ -98,6 +98,10 @@ func (o *restoring) run(cmd *cobra.Command) error {
 			return fmt.Errorf("--log: %w", err)
 		}
 	}
+	if im, err := image.Open(o.Dir); err == nil { // else the supervisor will say why
+		o.PTYs = im.Manifest().PTYs
+		_ = im.Close()
+	}
 	p := newProgress(cmd.ErrOrStderr())
 	o.Extra, o.Rescue = o.extra.Encode(), ckpt.Rescue
 	o.Warn = func(line string) { cmd.PrintErrf("rockctl: %s\n", line) }

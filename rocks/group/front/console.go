@@ -49,12 +49,12 @@ func terminals() []int {
 	return fds
 }
 
-// newConsole makes a terminal like the user's, if there is one. The command gets it for the
-// descriptors replaced.
-func newConsole(replaced []int) (*console, error) {
+// newConsole makes a terminal like the user's, if there is one, with none of the numbers in avoid. The command gets it
+// for the descriptors replaced.
+func newConsole(replaced, avoid []int) (*console, error) {
 	c := &console{replaced: replaced, user: -1, output: -1, signals: make(chan syscall.Signal, 16)}
 	var err error
-	if c.master, c.slave, err = openPty(); err != nil {
+	if c.master, c.slave, err = openPty(avoid); err != nil {
 		return nil, fmt.Errorf("make a terminal: %w", err)
 	}
 	for _, e := range []*event{&c.ending, &c.resting} {

@@ -75,6 +75,7 @@ type job struct {
 	warn     func(string)
 	rescue   func(cell string) error
 	progress func(group.Progress)        // nil if nobody asks
+	avoid    []int                       // numbers of terminals that are not to be taken
 	prepare  func(context.Context) error // nil if there is nothing to wait for
 	ready    func(resume []netip.AddrPort) error
 }

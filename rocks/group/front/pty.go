@@ -4,20 +4,20 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
 	"rock/rocks/group/stage"
 )
 
-// openPty opens a new pair of terminal ends. The slave is opened through the master (ioctl_tty(2)), which
-// goes without its path, and blocks, since the command gets the very same open file.
-func openPty() (master, slave *os.File, err error) {
-	m, err := unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, nil, fmt.Errorf("open /dev/ptmx: %w", err)
+// openPty opens a new pair of terminal ends, with none of the numbers in avoid. The slave is opened through the master
+// (ioctl_tty(2)), which goes without its path, and blocks, since the command gets the very same open file.
+func openPty(avoid []int) (master, slave *os.File, err error) {
+	if master, err = openMaster(avoid); err != nil {
+		return nil, nil, err
 	}
-	master = os.NewFile(uintptr(m), "/dev/ptmx")
+	m := int(master.Fd())
 	if err := unix.IoctlSetPointerInt(m, unix.TIOCSPTLCK, 0); err != nil {
 		_ = master.Close()
 		return nil, nil, fmt.Errorf("unlock terminal: %w", err)
@@ -28,6 +28,21 @@ func openPty() (master, slave *os.File, err error) {
 		return nil, nil, fmt.Errorf("open slave of terminal: %w", errno)
 	}
 	return master, os.NewFile(s, "slave"), nil
+}
+
+// openMaster opens masters until one has another number than those in avoid: the kernel gives the smallest that is free.
+func openMaster(avoid []int) (*os.File, error) {
+	for {
+		m, err := unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return nil, fmt.Errorf("open /dev/ptmx: %w", err)
+		}
+		master := os.NewFile(uintptr(m), "/dev/ptmx")
+		if n, err := unix.IoctlGetInt(m, unix.TIOCGPTN); err != nil || !slices.Contains(avoid, n) {
+			return master, nil
+		}
+		defer master.Close() // until there is another one
+	}
 }
 
 // modes returns the modes of a terminal; an error says that it is none (ENOTTY), or gone.

@@ -20,6 +20,7 @@ type RestoreOptions struct {
 	Warn      func(string)            // gets lines for the user, before the restored processes run
 	Progress  func(group.Progress)    // is told how far it is, the last time with the phase "run"; nil if nobody asks
 	Rescue    func(cell string) error // see Options
+	PTYs      []int                   // numbers of terminals, as N of /dev/pts/N, that the restored processes need themselves
 	Extra     []byte                  // more for the supervisor, as stage.Restore.Options has it
 	// Prepare is called when the supervisor is started, which takes a while, and waits for what to do: when it returns nil the image is
 	// there. An error gives the restore up. A signal that ends programs ends its context, whose cause tells the signal. nil:
@@ -35,7 +36,7 @@ type RestoreOptions struct {
 // what the group shows on the terminal that it gets.
 func Restore(o RestoreOptions) (Result, error) {
 	return run(job{
-		log: o.Log, warn: o.Warn, rescue: o.Rescue, progress: o.Progress, prepare: o.Prepare, ready: o.Ready,
+		log: o.Log, warn: o.Warn, rescue: o.Rescue, progress: o.Progress, avoid: o.PTYs, prepare: o.Prepare, ready: o.Ready,
 		plan: stage.Plan{
 			Timeout: o.Timeout, Detached: o.Detach, Localhost: o.Localhost,
 			Restore: &stage.Restore{Dir: o.Dir, Hold: o.Ready != nil, Options: o.Extra},

@@ -21,7 +21,7 @@ func (f *front) start(j job, in inherited) error {
 	if f.signals, err = recordSignals(); err != nil {
 		return err
 	}
-	if err := f.openConsole(j.plan); err != nil {
+	if err := f.openConsole(j.plan, j.avoid); err != nil {
 		return err
 	}
 	channel, fd, err := stage.NewPair()
@@ -73,16 +73,16 @@ func (f *front) prepare(wait func(context.Context) error) error {
 	}
 }
 
-// openConsole makes the terminal that the command gets, if it is to have one.
-func (f *front) openConsole(p stage.Plan) (err error) {
+// openConsole makes the terminal that the command gets, if it is to have one, with none of the numbers in avoid.
+func (f *front) openConsole(p stage.Plan, avoid []int) (err error) {
 	switch {
 	case p.Detached:
-		f.console, err = newConsole([]int{0, 1, 2})
+		f.console, err = newConsole([]int{0, 1, 2}, avoid)
 		return err // which nobody attends to here
 	case p.Restore != nil:
-		f.console, err = newConsole(terminals())
+		f.console, err = newConsole(terminals(), avoid)
 	case p.Checkpointable && len(terminals()) > 0:
-		f.console, err = newConsole(terminals())
+		f.console, err = newConsole(terminals(), nil)
 	}
 	if err == nil && f.console != nil {
 		f.console.show()
