@@ -108,23 +108,40 @@ func checkManifest(m *image.Manifest, files []image.File, past survey.Past) []su
 
 // Admit says what stands in the way of a group that is to come here: m describes it as it runs elsewhere, memory is how large
 // it is, in bytes, and dir where its image is to be. Files for which comes says so come with it;
-// remedy says what to do about one that is missing, or "" if the user knows.
-func (e Engine) Admit(m *image.Manifest, memory int64, dir string, comes func(image.File) bool, remedy func(survey.File) string) []survey.Problem {
+// remedy says what to do about one that is missing, or "" if the user knows. With freebind the group may listen at addresses
+// that this host does not have.
+func (e Engine) Admit(m *image.Manifest, memory int64, dir string, freebind bool, comes func(image.File) bool, remedy func(survey.File) string) []survey.Problem {
 	problems, _ := survey.Capabilities()
 	if _, err := criu.Find(e.Getenv); err != nil {
 		problems = append(problems, survey.Problem{What: err.Error()})
 	}
 	files := slices.DeleteFunc(slices.Clone(m.Files), comes)
 	problems = append(problems, checkManifest(m, files, survey.Past{When: "where the group is", Remedy: remedy})...)
-	problems = append(problems, checkPorts(m.Listeners)...)
+	problems = append(problems, checkPorts(m.Listeners, freebind)...)
 	return append(problems, checkSpace(dir, memory)...)
 }
 
-// checkPorts says which addresses of public listeners are taken.
-func checkPorts(listeners []image.Listener) []survey.Problem {
+// Absent returns those addresses of public listeners that this host does not have.
+func Absent(listeners []image.Listener) []string {
+	var absent []string
+	for _, l := range listeners {
+		if c, err := net.Listen("tcp", l.Address); err == nil {
+			c.Close()
+		} else if errors.Is(err, unix.EADDRNOTAVAIL) {
+			absent = append(absent, l.Address)
+		}
+	}
+	return absent
+}
+
+// checkPorts says which addresses of public listeners are taken, and without freebind which are not of this host.
+func checkPorts(listeners []image.Listener, freebind bool) []survey.Problem {
 	var problems []survey.Problem
 	for _, l := range listeners {
 		c, err := net.Listen("tcp", l.Address)
+		if freebind && errors.Is(err, unix.EADDRNOTAVAIL) {
+			continue
+		}
 		if err != nil {
 			problems = append(problems, portProblem(l.Address, err))
 			continue

@@ -24,7 +24,10 @@ func TestCheckPorts(t *testing.T) {
 		{"192.0.2.1:80", []string{"does not have the address 192.0.2.1", "all addresses (0.0.0.0 or ::)", "ip addr add"}},
 		{"nonsense", []string{"listens on nonsense, which is not possible here: "}},
 	} {
-		problems := checkPorts([]image.Listener{{Address: tt.address}})
+		if got := checkPorts([]image.Listener{{Address: tt.address}}, true); len(got) > 0 != (tt.want != nil && !strings.HasPrefix(tt.address, "192.0.2.")) {
+			t.Errorf("%s, though it need not be of this host: got %v", tt.address, got)
+		}
+		problems := checkPorts([]image.Listener{{Address: tt.address}}, false)
 		if tt.want == nil {
 			if len(problems) != 0 {
 				t.Errorf("%s: got %v", tt.address, problems)

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"rock/ckpt"
@@ -133,7 +134,7 @@ func (x *target) admit(ctx context.Context) (goOn bool, err error) {
 	}
 	v := verdict{Rock: x.Engine.Rock}
 	v.Host, _ = os.Hostname()
-	v.Problems = x.Engine.Admit(&o.Manifest, o.Memory, filepath.Dir(x.place), o.comes(), files.Remedy)
+	v.Problems = x.Engine.Admit(&o.Manifest, o.Memory, filepath.Dir(x.place), o.Localhost, o.comes(), files.Remedy)
 	if o.Files != nil {
 		v.Problems = append(v.Problems, thisTree.Check(o.Files, filepath.Dir(x.place), o.Memory)...)
 	}
@@ -145,6 +146,10 @@ func (x *target) admit(ctx context.Context) (goOn bool, err error) {
 			remedy = "is this the host where it is? Name another"
 		}
 		v.Problems = append(v.Problems, survey.Problem{What: err.Error(), Remedy: remedy})
+	}
+	if absent := ckpt.Absent(o.Manifest.Listeners); o.Localhost && len(absent) > 0 { // else they are problems
+		v.Warnings = append(v.Warnings, fmt.Sprintf("%s does not have all addresses that the group listens at: nobody can connect to %s there until it does",
+			v.Host, strings.Join(absent, ", ")))
 	}
 	if d := time.Since(o.Clock).Round(time.Second); d > skew || d < -skew {
 		v.Warnings = append(v.Warnings, fmt.Sprintf("the clocks differ by %v: what the group does at a time of day is late or early by as much", d))

@@ -30,6 +30,7 @@ type Config struct {
 	Rules    *detect.Rules   // nil: none
 	Hold     time.Duration   // how long to hold a probing client's connection; 0: detect's default
 	Logger   *slog.Logger    // nil: no log
+	Freebind bool            // a state's listeners may be at addresses that this host does not have, where nobody reaches them yet
 }
 
 // Interposer answers the trapped calls of a group's processes and owns their
@@ -41,6 +42,7 @@ type Interposer struct {
 	rules    *detect.Rules
 	hold     time.Duration
 	log      *slog.Logger
+	freebind bool
 	calls    *seccomp.Listener
 	progress *seccomp.Progress // nil if there is none
 	home     legHome
@@ -96,7 +98,7 @@ func (ip *Interposer) startServing(calls *seccomp.Listener) {
 
 func newInterposer(cfg Config) *Interposer {
 	ip := &Interposer{
-		endpoint: cfg.Endpoint, network: cfg.Network, cache: cfg.Cache, rules: cfg.Rules, hold: cfg.Hold, log: cfg.Logger,
+		endpoint: cfg.Endpoint, network: cfg.Network, cache: cfg.Cache, rules: cfg.Rules, hold: cfg.Hold, log: cfg.Logger, freebind: cfg.Freebind,
 		home:    legHome{v4: randomLoopback()},
 		sockets: newSockets(),
 		done:    make(chan struct{}),

@@ -10,7 +10,7 @@ import (
 
 // adoptListener binds the public socket anew; the private one was restored with the process.
 func (ip *Interposer) adoptListener(st *ListenerState) (*listener, error) {
-	public, err := publicSocket(st)
+	public, err := publicSocket(st, ip.freebind)
 	if err != nil {
 		return nil, err
 	}
@@ -33,8 +33,9 @@ func (ip *Interposer) adoptListener(st *ListenerState) (*listener, error) {
 	return l, nil
 }
 
-// publicSocket opens a socket that listens where the program's did.
-func publicSocket(st *ListenerState) (int, error) {
+// publicSocket opens a socket that listens where the program's did, with freebind even if this host does not have that
+// address (ip(7), IP_FREEBIND): should it ever get it, the socket is there.
+func publicSocket(st *ListenerState, freebind bool) (int, error) {
 	fd, err := streamSocket(st.Family, unix.SOCK_NONBLOCK)
 	if err != nil {
 		return -1, err
@@ -48,7 +49,9 @@ func publicSocket(st *ListenerState) (int, error) {
 	set(unix.SOL_SOCKET, unix.SO_REUSEADDR, true)
 	set(unix.SOL_SOCKET, unix.SO_REUSEPORT, st.ReusePort)
 	set(unix.IPPROTO_TCP, unix.TCP_SAVE_SYN, true)
+	set(unix.IPPROTO_IP, unix.IP_FREEBIND, freebind)
 	if st.Family == unix.AF_INET6 {
+		set(unix.IPPROTO_IPV6, unix.IPV6_FREEBIND, freebind)
 		v := 0
 		if st.V6Only {
 			v = 1

@@ -34,6 +34,7 @@ func (s *supervisor) restore(settings group.Settings) error {
 	if err != nil {
 		return err
 	}
+	cfg.Freebind = s.plan.Localhost // who is here finds the group all the same
 	if s.slave != nil {
 		s.terminal = device(int(s.slave.Fd()))
 	}
