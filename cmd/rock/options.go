@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,11 +10,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"rock/ckpt"
 	"rock/ckpt/criu"
 	"rock/rocks/group"
-	"rock/rocks/group/front"
 	"rock/rocks/group/stage"
+	"rock/rocks/remote"
 )
 
 // version is what --version shows. The linker may set it (-X main.version=...).
@@ -27,6 +25,8 @@ type options struct {
 	localhost      bool
 	remote         bool
 	user           string // for remote, "" for the own one
+	install        bool   // for remote
+	pass           string // socket to get directions at, for a proxy command of remote
 	timeout        time.Duration
 	name           string
 	log            string
@@ -65,7 +65,10 @@ func newCommand(run func(options) error) *cobra.Command {
 	f.IntVar(&o.keep, "keep", 3, "keep the newest `N` of them")
 	_ = cmd.MarkFlagDirname("images-dir") // fails only for a name that is not there
 	f.BoolVarP(&o.localhost, "localhost", "l", false, "when offline, look for peers on localhost too")
-	f.BoolVarP(&o.remote, "remote", "d", false, "-d [USER] ssh ...: start rockd there (not yet)")
+	f.BoolVarP(&o.remote, "remote", "d", false, "-d [USER] ssh ...: start rockd there")
+	f.BoolVar(&o.install, "install", false, "with -d: copy rockd there if it is missing")
+	f.StringVar(&o.pass, "pass", "", "be the proxy command of -d")
+	_ = f.MarkHidden("pass") // fails only for a name that is not there
 	f.BoolP("version", "V", false, "show the version")
 	f.BoolP("help", "h", false, "show this help")
 	g.addFlags(cmd)
@@ -76,6 +79,9 @@ func newCommand(run func(options) error) *cobra.Command {
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if done, err := g.write(cmd, cmd.OutOrStdout()); done {
 			return err
+		}
+		if o.pass != "" {
+			return remote.Pass(o.pass, os.Stdout)
 		}
 		o.command = args
 		if err := o.takeUser(cmd); err != nil {
@@ -98,7 +104,7 @@ func usage(err error) error { return fmt.Errorf("%w; see rock --help", err) }
 // takeUser takes the optional user of -d off the front of the command, which begins with ssh or scp.
 // Options may follow the user too.
 func (o *options) takeUser(cmd *cobra.Command) error {
-	if !o.remote || len(o.command) == 0 || isRemoteShell(o.command[0]) {
+	if !o.remote || len(o.command) == 0 || remote.IsRemoteShell(o.command[0]) {
 		return nil
 	}
 	o.user = o.command[0]
@@ -106,15 +112,10 @@ func (o *options) takeUser(cmd *cobra.Command) error {
 		return usage(err)
 	}
 	o.command = cmd.Flags().Args()
-	if len(o.command) == 0 || !isRemoteShell(o.command[0]) {
+	if len(o.command) == 0 || !remote.IsRemoteShell(o.command[0]) {
 		return usage(errors.New("-d goes with ssh or scp: rock -d [user] ssh HOST"))
 	}
 	return nil
-}
-
-func isRemoteShell(command string) bool {
-	base := filepath.Base(command)
-	return base == "ssh" || base == "scp"
 }
 
 // check says what is wrong with the options.
@@ -122,8 +123,8 @@ func (o *options) check() error {
 	if len(o.command) == 0 {
 		return usage(errors.New("which command? rock command [argument ...]"))
 	}
-	if o.remote {
-		return errors.New("-d: not yet there; run rock on both hosts instead")
+	if o.install && !o.remote {
+		return usage(errors.New("--install goes with -d"))
 	}
 	if o.checkpointable && os.Geteuid() != 0 {
 		return fmt.Errorf("-k: checkpoints need root: sudo rock -k %s", strings.Join(o.command, " "))
@@ -174,30 +175,4 @@ func (o *options) periodic(warn func(string)) *stage.Periodic {
 		warn(fmt.Sprintf("--checkpoint-every: %v", err))
 	}
 	return &stage.Periodic{Every: o.every, Dir: o.imagesDir, Keep: o.keep}
-}
-
-// run runs the command. It returns only if it did not.
-func (o *options) run(stderr io.Writer) error {
-	fo := front.Options{
-		Command: o.command, Name: o.name, Timeout: o.timeout, Localhost: o.localhost, Checkpointable: o.checkpointable, Rescue: ckpt.Rescue,
-		Warn: func(line string) {
-			if os.Getenv("ROCK_QUIET") != "1" {
-				fmt.Fprintf(stderr, "rock: %s\n", line)
-			}
-		},
-	}
-	fo.Periodic = o.periodic(fo.Warn)
-	if o.log != "" {
-		f, err := os.OpenFile(o.log, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
-		if err != nil {
-			return fmt.Errorf("--log: %w", err)
-		}
-		fo.Log = f
-	}
-	result, err := front.Run(fo)
-	if err != nil {
-		return err
-	}
-	front.Exit(result)
-	return nil
 }
