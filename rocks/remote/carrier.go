@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -26,6 +27,8 @@ const (
 	mostCarried = 4
 	// speakTime is how long who connects may say nothing.
 	speakTime = 15 * time.Second
+	// orderlyTime is how long an ssh may take to end with its link.
+	orderlyTime = time.Second
 	// partingTime is how long links may take to deliver the last bytes.
 	partingTime = 3 * time.Second
 )
@@ -110,23 +113,40 @@ func (c *carrier) carry(conn *net.TCPConn) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
 	cmd := c.attach()
 	var complaint bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = f, f, &complaint
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // not for the keys of the terminal
 	if err := c.start(cmd); err != nil {
+		f.Close()
 		return err
 	}
+	c.work.Go(func() {
+		defer f.Close()
+		c.outlive(f, cmd)
+	})
 	go func() {
 		defer c.links.Done()
 		err := cmd.Wait()
+		_ = unix.Shutdown(int(f.Fd()), unix.SHUT_RDWR)
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.under = slices.DeleteFunc(c.under, func(other *exec.Cmd) bool { return other == cmd })
 		c.log.Info("link through ssh has ended", "status", err, "ssh", strings.TrimSpace(complaint.String()))
 	}()
 	return nil
+}
+
+// outlive waits until the rock has given a link up, or its ssh has ended. An ssh that has no network would not end for long.
+func (c *carrier) outlive(f *os.File, cmd *exec.Cmd) {
+	ends := []unix.PollFd{{Fd: int32(f.Fd()), Events: unix.POLLRDHUP}}
+	for {
+		if _, err := unix.Poll(ends, -1); !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	time.Sleep(orderlyTime)
+	_ = cmd.Process.Kill() // an error says that it has ended
 }
 
 // start starts an ssh, in the place of the oldest if there are too many: that hangs.

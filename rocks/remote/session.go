@@ -59,7 +59,9 @@ func Open(ctx context.Context, c *Command, o Options) (_ *Session, err error) {
 		if err := install(ctx, s.ssh, gone.Kind); err != nil {
 			return nil, err
 		}
+		asked := s.helper.asked
 		s.helper, err = startHelper(ctx, s.ssh)
+		s.helper.asked = s.helper.asked || asked // the second has shared the connection of the first
 	}
 	if err != nil {
 		s.helper = nil

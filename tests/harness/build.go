@@ -49,6 +49,7 @@ func sharedDir() string { return shared + strconv.Itoa(os.Getpid()) }
 var programs = []struct{ name, source, arch string }{
 	{name: "rock", source: "./cmd/rock"},
 	{name: "rockctl", source: "./cmd/rockctl"},
+	{name: "rockd", source: "./cmd/rockd"},
 	{name: "stream", source: "./tests/programs/stream"},
 	{name: "ring", source: "./tests/programs/ring"},
 	{name: "door", source: "./tests/programs/door"},
