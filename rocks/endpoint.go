@@ -14,10 +14,8 @@ import (
 	"rock/rocks/wire"
 )
 
-const (
-	maxHandshakes = 256 // unauthenticated handshakes at once
-	maxDials      = 512 // attempts to resume at once
-)
+// maxDials bounds the attempts to resume at once.
+const maxDials = 512
 
 // rockKey names an end of a rock. The role is part of it since both ends may live in one Endpoint.
 type rockKey struct {
@@ -36,8 +34,8 @@ type Endpoint struct {
 	ctx      context.Context // done when the Endpoint closes
 	cancel   context.CancelFunc
 	work     sync.WaitGroup // everything that runs for the Endpoint
-	slots    chan struct{}  // one per handshake under way
-	attempts chan struct{}  // one per attempt to resume
+	doorway  doorway
+	attempts chan struct{} // one per attempt to resume
 
 	mu        sync.Mutex // below Conn.mu
 	rocks     map[rockKey]*Conn
@@ -57,8 +55,8 @@ func NewEndpoint(cfg Config) (*Endpoint, error) {
 	}
 	e := &Endpoint{
 		cfg: cfg, log: cfg.Logger, instance: wire.NewInstance(), start: time.Now(),
-		slots: make(chan struct{}, maxHandshakes), attempts: make(chan struct{}, maxDials),
-		rocks: make(map[rockKey]*Conn), forwards: make(map[rockKey]*forward), listeners: make(map[*Listener]struct{}),
+		attempts: make(chan struct{}, maxDials),
+		rocks:    make(map[rockKey]*Conn), forwards: make(map[rockKey]*forward), listeners: make(map[*Listener]struct{}),
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	if err := e.listenForResumes(); err != nil {

@@ -137,15 +137,15 @@ func (e *Endpoint) serve(ln net.Listener, deliver func(*Conn)) {
 			continue
 		}
 		pause = 0
-		select {
-		case e.slots <- struct{}{}:
-			e.work.Go(func() {
-				defer func() { <-e.slots }()
-				e.serveConn(nc, deliver)
-			})
-		default:
+		v, ok := e.doorway.enter(nc)
+		if !ok {
 			nc.Close()
+			continue
 		}
+		e.work.Go(func() {
+			defer e.doorway.leave(v)
+			e.serveConn(nc, deliver)
+		})
 	}
 }
 

@@ -24,9 +24,14 @@ const (
 	greetTime = 10 * time.Second
 	// waitTime bounds how long the client may take to connect.
 	waitTime = 2 * time.Minute
+	// flushTime is how long the answer to who cannot be served may take.
+	flushTime = time.Second
 	// keyTime is how long the key is let in.
 	keyTime = time.Minute
 )
+
+// errStranger says that a connection is not the client's.
+var errStranger = errors.New("it does not know the secret, or that was used")
 
 var errGone = errors.New("the client has gone")
 
@@ -100,6 +105,9 @@ func (s *server) run(ctx context.Context) (err error) {
 	}
 	conn, err := s.wait(ctx)
 	if err != nil {
+		brief, cancel := context.WithTimeout(ctx, flushTime)
+		defer cancel()
+		_ = s.endpoint.Flush(brief) // who came may have been told why
 		return err
 	}
 	defer context.AfterFunc(ctx, func() { _ = conn.rock.Reset() })()
@@ -162,7 +170,7 @@ func (s *server) wait(ctx context.Context) (*connection, error) {
 	ctx, leave := context.WithCancelCause(ctx)
 	found := make(chan *connection)
 	go s.listen(leave)
-	go s.accept(ctx, found)
+	go s.accept(ctx, found, leave)
 	select {
 	case c := <-found:
 		err := s.talk.Send(talk.Message{Served: &talk.Served{}})
@@ -191,8 +199,8 @@ func (s *server) listen(leave context.CancelCauseFunc) {
 	leave(errGone)
 }
 
-// accept finds the connection among those that come.
-func (s *server) accept(ctx context.Context, found chan<- *connection) {
+// accept finds the connection among those that come. If it cannot be served there is nothing to wait for.
+func (s *server) accept(ctx context.Context, found chan<- *connection, leave context.CancelCauseFunc) {
 	for {
 		rock, err := s.listener.Accept()
 		if err != nil {
@@ -200,9 +208,14 @@ func (s *server) accept(ctx context.Context, found chan<- *connection) {
 		}
 		go func() {
 			c, err := s.admit(rock.(*rocks.Conn))
-			if err != nil {
+			if errors.Is(err, errStranger) {
 				s.Logger.Warn("connection refused", "remote", rock.RemoteAddr(), "error", err)
 				_ = rock.(*rocks.Conn).Reset()
+				return
+			}
+			if err != nil {
+				_ = rock.Close()
+				leave(err)
 				return
 			}
 			select {
@@ -220,15 +233,15 @@ func (s *server) admit(rock *rocks.Conn) (*connection, error) {
 	_ = rock.SetDeadline(time.Now().Add(greetTime))
 	secret := make([]byte, talk.SecretSize)
 	if _, err := io.ReadFull(rock, secret); err != nil {
-		return nil, fmt.Errorf("wait for its secret: %w", err)
+		return nil, fmt.Errorf("%w (%w)", errStranger, err)
 	}
 	if !s.use(secret) {
-		return nil, errors.New("it does not know the secret, or that was used")
+		return nil, errStranger
 	}
 	sshd, err := net.DialTimeout("tcp", s.sshd.String(), greetTime)
 	if err != nil {
 		err = fmt.Errorf("connect to sshd: %w", err)
-		return nil, errors.Join(err, talk.Welcome(rock, err), rock.CloseWrite())
+		return nil, errors.Join(err, talk.Welcome(rock, err))
 	}
 	if err := talk.Welcome(rock, nil); err != nil {
 		return nil, errors.Join(err, sshd.Close())
