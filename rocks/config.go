@@ -34,6 +34,8 @@ type Config struct {
 	ReceiveLimit int
 	// HandshakeTimeout bounds each attempt to open a link. Default 10 s.
 	HandshakeTimeout time.Duration
+	// Rendezvous is where to leave word for peers that have lost this end, and to look for theirs. Default nil: nowhere.
+	Rendezvous Rendezvous
 	// ResumeAddr is where to listen for peers that want to resume. Default [::]:0, any free port.
 	ResumeAddr netip.AddrPort
 }

@@ -35,6 +35,7 @@ type Endpoint struct {
 	cancel   context.CancelFunc
 	work     sync.WaitGroup // everything that runs for the Endpoint
 	doorway  doorway
+	lonely   chan struct{} // gets a value when a rock has lost its link, or the network has changed
 	attempts chan struct{} // one per attempt to resume
 
 	mu        sync.Mutex // below Conn.mu
@@ -55,8 +56,8 @@ func NewEndpoint(cfg Config) (*Endpoint, error) {
 	}
 	e := &Endpoint{
 		cfg: cfg, log: cfg.Logger, instance: wire.NewInstance(), start: time.Now(),
-		attempts: make(chan struct{}, maxDials),
-		rocks:    make(map[rockKey]*Conn), forwards: make(map[rockKey]*forward), listeners: make(map[*Listener]struct{}),
+		attempts: make(chan struct{}, maxDials), lonely: make(chan struct{}, 1),
+		rocks: make(map[rockKey]*Conn), forwards: make(map[rockKey]*forward), listeners: make(map[*Listener]struct{}),
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	if err := e.listenForResumes(); err != nil {
@@ -72,6 +73,9 @@ func NewEndpoint(cfg Config) (*Endpoint, error) {
 	e.refreshAddrs()
 	e.work.Go(func() { e.watch(changes) })
 	e.work.Go(func() { e.serve(e.resume, nil) })
+	if cfg.Rendezvous != nil {
+		e.work.Go(e.meet)
+	}
 	return e, nil
 }
 

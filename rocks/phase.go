@@ -95,6 +95,7 @@ func (c *Conn) moveLocked(to phase, cause error) bool {
 func (c *Conn) searchLocked() {
 	if c.limitLocked(); c.phase == suspended {
 		c.redial.startLocked(c, 0)
+		c.e.meetSoon()
 	}
 }
 

@@ -19,6 +19,7 @@ func (e *Endpoint) watch(changes <-chan struct{}) {
 // are told if the own addresses have changed. The Endpoint calls it after each event of Network.Watch.
 func (e *Endpoint) NetworkChanged() {
 	changed := e.refreshAddrs()
+	e.meetSoon()
 	for _, c := range e.conns() {
 		c.networkChanged(changed)
 	}

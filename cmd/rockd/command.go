@@ -19,17 +19,19 @@ var version = "0.1"
 func newCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rockd",
-		Short: "the other end of rock -d",
-		Long: `rock -d ssh HOST protects a connection to a host whose sshd is ordinary: it starts
-rockd there, by ssh, and ends it with the connection. Nobody needs to start it by
-hand. It must be in the PATH of the user there, or in ~/.local/bin.`,
+		Short: "the other end of rock -d, and a rendezvous",
+		Long: `rockd serve is a rendezvous: it helps two ends find each other that have both moved.
+
+For rock -d ssh HOST, which protects a connection to a host whose sshd is ordinary,
+rockd is started there by ssh and ends with the connection. Nobody needs to start
+it by hand. It must be in the PATH of the user there, or in ~/.local/bin.`,
 		Version:       version,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
 	cmd.SetVersionTemplate("rockd {{.Version}}\n")
 	cmd.CompletionOptions.DisableDefaultCmd = true
-	cmd.AddCommand(newOnce(), newAttach())
+	cmd.AddCommand(newServe(), newOnce(), newAttach())
 	return cmd
 }
 

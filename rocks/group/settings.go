@@ -12,6 +12,7 @@ import (
 
 	"rock/rocks"
 	"rock/rocks/detect"
+	"rock/rocks/rendezvous"
 )
 
 // Settings is what the config file sets, with defaults for what it leaves out.
@@ -27,6 +28,8 @@ type Settings struct {
 
 	FlightLog int // bytes, per rock: written and not acknowledged
 	Receive   int // bytes, per rock: arrived and not read
+
+	Rendezvous string // host and port of the server where peers that have moved leave word; "" for none
 
 	Rules []detect.Rule // in the order of the file; the first that matches counts
 }
@@ -65,10 +68,26 @@ const maxSettingsSize = 1 << 20
 // exist; else $XDG_CONFIG_HOME/rock/config.toml, by default
 // ~/.config/rock/config.toml; else /etc/rock/config.toml. Without any of them it
 // returns the defaults. The environment is asked through getenv, os.Getenv for
-// instance. What is wrong in a file is a *SettingsError.
+// instance; ROCK_RENDEZVOUS in it counts more than the file. What is wrong in a file is a *SettingsError.
 func LoadSettings(getenv func(key string) string) (Settings, error) {
-	return loadSettings(getenv, systemSettings)
+	s, err := loadSettings(getenv, systemSettings)
+	if err != nil {
+		return s, err
+	}
+	switch server := getenv("ROCK_RENDEZVOUS"); server {
+	case "":
+	case noRendezvous:
+		s.Rendezvous = ""
+	default:
+		if s.Rendezvous, err = rendezvous.Address(server); err != nil {
+			return s, fmt.Errorf("ROCK_RENDEZVOUS: %w", err)
+		}
+	}
+	return s, nil
 }
+
+// noRendezvous is in the place of a server if there is to be none.
+const noRendezvous = "none"
 
 func loadSettings(getenv func(string) string, system string) (Settings, error) {
 	if file := getenv("ROCK_CONFIG"); file != "" {

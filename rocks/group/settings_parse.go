@@ -80,10 +80,12 @@ func (p *settingsParser) table(tree map[string]any) {
 			p.values(path, key, value, p.timings())
 		case "limits":
 			p.values(path, key, value, p.limits())
+		case "rendezvous":
+			p.values(path, key, value, p.rendezvous())
 		case "rule":
 			p.rules(path, value)
 		default:
-			p.fail(path, "unknown key %q: want [timings], [limits] or [[rule]]", key)
+			p.fail(path, "unknown key %q: want [timings], [limits], [rendezvous] or [[rule]]", key)
 		}
 	}
 }
@@ -113,6 +115,10 @@ func (p *settingsParser) limits() []setting {
 		sizeSetting("flight_log", &s.FlightLog, minBuffer, maxBuffer),
 		sizeSetting("receive", &s.Receive, minBuffer, maxBuffer),
 	}
+}
+
+func (p *settingsParser) rendezvous() []setting {
+	return []setting{serverSetting("server", &p.settings.Rendezvous)}
 }
 
 // values reads a table of settings.
@@ -188,5 +194,8 @@ func settingKeys(known []setting) string {
 		keys[i] = s.key
 	}
 	last := len(keys) - 1
+	if last == 0 {
+		return keys[0]
+	}
 	return strings.Join(keys[:last], ", ") + " or " + keys[last]
 }

@@ -97,9 +97,12 @@ func TestParseSettingsErrors(t *testing.T) {
 		{"twice", "[timings]\nmisses = 1\nmisses = 2\n", `f:3:1: `},
 		{"not UTF-8", "[timings]\n# \xff\n", `f:2:`},
 		{"unknown table", "\n[timing]\nmisses = 1\n",
-			`f:2:2: unknown key "timing": want [timings], [limits] or [[rule]]`},
+			`f:2:2: unknown key "timing": want [timings], [limits], [rendezvous] or [[rule]]`},
 		{"unknown top key", "misses = 1\n",
-			`f:1:1: unknown key "misses": want [timings], [limits] or [[rule]]`},
+			`f:1:1: unknown key "misses": want [timings], [limits], [rendezvous] or [[rule]]`},
+		{"rendezvous", "[rendezvous]\nserver = \"meet.example.net:x\"\n",
+			`f:2:1: rendezvous: server "meet.example.net:x": want a host, with a port or without, such as "meet.example.net", or "none"`},
+		{"rendezvous key", "[rendezvous]\nhost = \"a\"\n", `f:2:1: rendezvous: unknown key "host": want server`},
 		{"unknown key", "[timings]\nmisses = 3\n  heartbeet = \"1s\"\n",
 			`f:3:3: timings: unknown key "heartbeet": want heartbeat, misses, timeout, hold or backoff`},
 		{"unknown key, dotted", "timings.x.y = 1\n",
@@ -176,7 +179,7 @@ func TestParseSettingsErrors(t *testing.T) {
 		{"first of several", "[[rule]]\nport = \"x\"\naction = \"y\"\n[timings]\nmisses = 0\n",
 			`f:2:1: rule 1: port "x": want a number or a range such as 8000-8100`},
 		{"odd keys", "\"a.b\" = 1\n",
-			`f:1:1: unknown key "a.b": want [timings], [limits] or [[rule]]`},
+			`f:1:1: unknown key "a.b": want [timings], [limits], [rendezvous] or [[rule]]`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -217,6 +220,25 @@ func TestConfigExample(t *testing.T) {
 	want.Rules = got.Rules
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("the example gives %+v, want the defaults %+v", got, want)
+	}
+}
+
+// TestRendezvous sets the server in the file, and in the environment, which counts more.
+func TestRendezvous(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "config.toml")
+	if err := os.WriteFile(file, []byte("[rendezvous]\nserver = \"meet.example.net\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ variable, want string }{
+		{"", "meet.example.net:7625"}, {"none", ""}, {"[fd00::1]:99", "[fd00::1]:99"}, {"192.0.2.1", "192.0.2.1:7625"}, {"fd00::1", "[fd00::1]:7625"},
+		{"a b", "error"}, {"host:0", "error"}, {":7625", "error"}, {"me@host", "error"},
+	} {
+		s, err := LoadSettings(func(key string) string {
+			return map[string]string{"ROCK_CONFIG": file, "ROCK_RENDEZVOUS": tt.variable}[key]
+		})
+		if got := s.Rendezvous; (err != nil) != (tt.want == "error") || err == nil && got != tt.want {
+			t.Errorf("ROCK_RENDEZVOUS=%s: got %q, %v, want %q", tt.variable, got, err, tt.want)
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"rock/rocks/detect"
+	"rock/rocks/rendezvous"
 )
 
 // Bounds of the settings. The lower ones keep a typing error from ending rocks
@@ -43,6 +44,20 @@ func sizeSetting(key string, p *int, lo, hi int) setting {
 		s, _ := value.(string)
 		n, ok := parseSize(s)
 		return ok && inRange(p, n, lo, hi)
+	}}
+}
+
+func serverSetting(key string, p *string) setting {
+	want := fmt.Sprintf("a host, with a port or without, such as \"meet.example.net\", or %q", noRendezvous)
+	return setting{key, want, func(value any) bool {
+		s, _ := value.(string)
+		if s == noRendezvous {
+			*p = ""
+			return true
+		}
+		address, err := rendezvous.Address(s)
+		*p = address
+		return err == nil
 	}}
 }
 

@@ -20,6 +20,19 @@ const (
 	familyV6 = 6
 )
 
+// AppendAddresses appends the encoding that DecodeAddresses reads, with at most MaxAddrs addresses.
+func AppendAddresses(b []byte, a Addresses) []byte { return appendAddresses(b, a) }
+
+// DecodeAddresses reads what is nothing but an encoding of addresses.
+func DecodeAddresses(b []byte) (Addresses, error) {
+	r := reader{b: b}
+	a := r.addresses()
+	if r.bad || len(r.b) > 0 {
+		return Addresses{}, &FormatError{What: "addresses", Detail: "they are cut off, or of another form"}
+	}
+	return a, nil
+}
+
 func appendAddresses(b []byte, a Addresses) []byte {
 	b = binary.BigEndian.AppendUint16(b, a.Port)
 	addrs := a.Addrs[:min(len(a.Addrs), MaxAddrs)]

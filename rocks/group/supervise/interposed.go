@@ -12,6 +12,7 @@ import (
 	"rock/rocks/group"
 	"rock/rocks/interpose"
 	"rock/rocks/interpose/seccomp"
+	"rock/rocks/rendezvous"
 )
 
 // withRocks is a command under the filter, with the endpoint that owns its rocks.
@@ -42,6 +43,9 @@ func interposeConfig(settings group.Settings, log *slog.Logger, port uint16) (in
 		Heartbeat: settings.Heartbeat, Misses: settings.Misses, Timeout: settings.Timeout,
 		MaxBackoff: settings.Backoff, FlightLimit: settings.FlightLog, ReceiveLimit: settings.Receive,
 		ResumeAddr: netip.AddrPortFrom(netip.IPv6Unspecified(), port),
+	}
+	if settings.Rendezvous != "" {
+		cfg.Rendezvous = rendezvous.NewClient(settings.Rendezvous)
 	}
 	endpoint, err := rocks.NewEndpoint(cfg)
 	if err != nil && port != 0 {

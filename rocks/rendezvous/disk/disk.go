@@ -1,0 +1,157 @@
+// Package disk is a store for a rendezvous that outlives its process: one file.
+package disk
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"rock/rocks/rendezvous"
+)
+
+// Store is a rendezvous.Store in a file.
+type Store struct {
+	db    *bbolt.DB
+	most  int64
+	names atomic.Int64 // about so many are there
+	work  sync.WaitGroup
+	end   context.Context
+	stop  context.CancelFunc
+}
+
+var _ rendezvous.Store = (*Store)(nil)
+
+var bucket = []byte("words 1") // the form of its values is below
+
+const (
+	// openTime bounds the wait for another process that has the file.
+	openTime = 2 * time.Second
+	// sweepEvery is how often what has expired is removed.
+	sweepEvery = time.Minute
+)
+
+// Open opens the file, or makes it, for so many names. The file is for this process alone as long as it is open. What is in it is
+// worth no more than some minutes: a file that is damaged is begun anew.
+func Open(path string, most int) (*Store, error) {
+	// Who loses a word to a power failure leaves it again.
+	options := &bbolt.Options{Timeout: openTime, NoSync: true, NoFreelistSync: true}
+	db, err := bbolt.Open(path, 0o600, options)
+	if errors.Is(err, bbolt.ErrInvalid) || errors.Is(err, bbolt.ErrChecksum) || errors.Is(err, bbolt.ErrVersionMismatch) {
+		if err = os.Remove(path); err == nil {
+			db, err = bbolt.Open(path, 0o600, options)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	s := &Store{db: db, most: int64(most)}
+	err = db.Update(func(tx *bbolt.Tx) error {
+		b, err := tx.CreateBucketIfNotExists(bucket)
+		if err == nil {
+			s.names.Store(int64(b.Stats().KeyN))
+		}
+		return err
+	})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), db.Close())
+	}
+	s.end, s.stop = context.WithCancel(context.Background())
+	s.work.Go(s.sweep)
+	return s, nil
+}
+
+// Close writes everything and closes the file.
+func (s *Store) Close() error {
+	s.stop()
+	s.work.Wait()
+	return errors.Join(s.db.Sync(), s.db.Close())
+}
+
+// A value is: sequence (8), until, in milliseconds since 1970 (8), what is stored. The most significant byte comes first.
+const header = 16
+
+func encode(sequence uint64, until time.Time, value []byte) []byte {
+	b := binary.BigEndian.AppendUint64(nil, sequence)
+	b = binary.BigEndian.AppendUint64(b, uint64(until.UnixMilli()))
+	return append(b, value...)
+}
+
+func decode(b []byte) (sequence uint64, until time.Time, value []byte) {
+	if len(b) < header {
+		return 0, time.Time{}, nil
+	}
+	return binary.BigEndian.Uint64(b), time.UnixMilli(int64(binary.BigEndian.Uint64(b[8:]))), b[header:]
+}
+
+// Put implements rendezvous.Store. Those who come at the same time share a write.
+func (s *Store) Put(_ context.Context, name rendezvous.Name, sequence uint64, value []byte, until time.Time) error {
+	isNew := false
+	err := s.db.Batch(func(tx *bbolt.Tx) error { // which may be called more than once
+		b := tx.Bucket(bucket)
+		old := b.Get(name[:])
+		newest, expires, _ := decode(old)
+		switch {
+		case old != nil && expires.After(time.Now()) && newest >= sequence:
+			return rendezvous.ErrOld
+		case old == nil && s.names.Load() >= s.most:
+			return rendezvous.ErrFull
+		}
+		isNew = old == nil
+		return b.Put(name[:], encode(sequence, until, value))
+	})
+	if err == nil && isNew {
+		s.names.Add(1)
+	}
+	return err
+}
+
+// Get implements rendezvous.Store.
+func (s *Store) Get(_ context.Context, name rendezvous.Name) (value []byte, until time.Time, err error) {
+	err = s.db.View(func(tx *bbolt.Tx) error {
+		_, expires, v := decode(tx.Bucket(bucket).Get(name[:]))
+		if expires.After(time.Now()) {
+			value, until = append([]byte(nil), v...), expires
+		}
+		return nil
+	})
+	return value, until, err
+}
+
+// sweep removes what has expired, until the end.
+func (s *Store) sweep() {
+	t := time.NewTicker(sweepEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-s.end.Done():
+			return
+		case <-t.C:
+			_ = s.removeExpired(time.Now()) // next time
+		}
+	}
+}
+
+func (s *Store) removeExpired(now time.Time) error {
+	return s.db.Update(func(tx *bbolt.Tx) error {
+		b := tx.Bucket(bucket)
+		var dead [][]byte
+		err := b.ForEach(func(name, value []byte) error {
+			if _, until, _ := decode(value); !until.After(now) {
+				dead = append(dead, append([]byte(nil), name...))
+			}
+			return nil
+		})
+		for _, name := range dead {
+			err = errors.Join(err, b.Delete(name))
+			s.names.Add(-1)
+		}
+		return err
+	})
+}
