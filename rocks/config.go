@@ -1,8 +1,10 @@
 package rocks
 
 import (
+	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"net/netip"
 	"time"
 )
@@ -36,6 +38,9 @@ type Config struct {
 	HandshakeTimeout time.Duration
 	// Rendezvous is where to leave word for peers that have lost this end, and to look for theirs. Default nil: nowhere.
 	Rendezvous Rendezvous
+	// Lookup returns the addresses of a host's name, for Dial and again while a rock that was dialled by name is without a
+	// link. Default net.DefaultResolver.
+	Lookup func(ctx context.Context, network, host string) ([]netip.Addr, error)
 	// ResumeAddr is where to listen for peers that want to resume. Default [::]:0, any free port.
 	ResumeAddr netip.AddrPort
 }
@@ -70,6 +75,9 @@ func (c Config) withDefaults() (Config, error) {
 	setDefault(&c.FlightLimit, DefaultFlightLimit)
 	setDefault(&c.ReceiveLimit, DefaultReceiveLimit)
 	setDefault(&c.HandshakeTimeout, DefaultHandshakeTimeout)
+	if c.Lookup == nil {
+		c.Lookup = net.DefaultResolver.LookupNetIP
+	}
 	if !c.ResumeAddr.IsValid() {
 		c.ResumeAddr = netip.AddrPortFrom(netip.IPv6Unspecified(), 0)
 	}

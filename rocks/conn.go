@@ -60,6 +60,7 @@ type Conn struct {
 	link            *link            // not nil exactly if established
 	ended           chan struct{}    // closed when the link before this one is out of the way
 	observed        netip.Addr       // where the peer's last link came from or went to
+	network, name   string           // by which it was dialled; "" for an address
 	peers           []netip.AddrPort // where the peer says it can be dialled
 	hints           []netip.AddrPort // where it may be since the last link, newest first
 	hops            int              // how often it was followed at once since then

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"time"
 )
 
 // Dial makes a new rock to address, host:port as for net.Dial, over network "tcp", "tcp4" or "tcp6". It
@@ -13,7 +14,7 @@ import (
 // an error that Is ErrOrdinary then. All addresses of the host are tried in turn. It blocks for some round
 // trips, or until ctx is done.
 func (e *Endpoint) Dial(ctx context.Context, network, address string) (*Conn, error) {
-	addrs, err := resolve(ctx, network, address)
+	addrs, err := e.resolve(ctx, network, address)
 	if err != nil {
 		return nil, &net.OpError{Op: "dial", Net: network, Err: err}
 	}
@@ -26,6 +27,7 @@ func (e *Endpoint) Dial(ctx context.Context, network, address string) (*Conn, er
 		}
 		c, err := e.DialOn(ctx, nc, announced)
 		if err == nil {
+			c.dialledBy(network, address)
 			return c, nil
 		}
 		errs = append(errs, err)
@@ -34,7 +36,7 @@ func (e *Endpoint) Dial(ctx context.Context, network, address string) (*Conn, er
 }
 
 // resolve returns the addresses that a host:port stands for, at least one.
-func resolve(ctx context.Context, network, address string) ([]netip.AddrPort, error) {
+func (e *Endpoint) resolve(ctx context.Context, network, address string) ([]netip.AddrPort, error) {
 	family := map[string]string{"tcp": "ip", "tcp4": "ip4", "tcp6": "ip6"}[network]
 	if family == "" {
 		return nil, net.UnknownNetworkError(network)
@@ -53,7 +55,7 @@ func resolve(ctx context.Context, network, address string) ([]netip.AddrPort, er
 	if host == "" {
 		host = "localhost"
 	}
-	ips, err := net.DefaultResolver.LookupNetIP(ctx, family, host)
+	ips, err := e.cfg.Lookup(ctx, family, host)
 	if err != nil {
 		return nil, err
 	}
@@ -62,4 +64,42 @@ func resolve(ctx context.Context, network, address string) ([]netip.AddrPort, er
 		list = append(list, netip.AddrPortFrom(ip.Unmap(), uint16(port)))
 	}
 	return list, nil
+}
+
+// dialledBy notes the name by which the rock was dialled: it may come to stand for another address.
+func (c *Conn) dialledBy(network, address string) {
+	if _, err := netip.ParseAddrPort(address); err == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.network, c.name = network, address
+}
+
+const (
+	// lookAfter is how long the peer is looked for where it was before its name is looked up again.
+	lookAfter = time.Second
+	// lookEvery is how often that is done then.
+	lookEvery = 10 * time.Second
+)
+
+// lookUp looks the peer's name up again, if the rock was dialled by one, and looks for the peer there too.
+func (c *Conn) lookUp(ctx context.Context) {
+	c.mu.Lock()
+	network, name := c.network, c.name
+	c.mu.Unlock()
+	if name == "" {
+		return
+	}
+	list, err := c.e.resolve(ctx, network, name)
+	if err != nil {
+		c.logger.Debug("name not looked up", "name", name, "err", err)
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.phase == suspended && c.hintLocked(list...) {
+		c.logger.Info("name stands for another address", "name", name, "at", list)
+		c.redial.now()
+	}
 }

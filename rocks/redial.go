@@ -61,7 +61,7 @@ func (r *redialer) now() {
 func (c *Conn) search(ctx context.Context) {
 	defer c.e.release()
 	defer c.stopSearch(ctx)
-	s := searchParty{c: c, under: make(map[netip.AddrPort][]underway), blind: time.Now()}
+	s := searchParty{c: c, under: make(map[netip.AddrPort][]underway), blind: time.Now(), look: time.Now().Add(lookAfter)}
 	defer s.wg.Wait()
 	began, pause := time.Now(), firstPause
 	c.calm(ctx)
@@ -125,6 +125,7 @@ type searchParty struct {
 	wg    sync.WaitGroup
 	under map[netip.AddrPort][]underway // oldest first
 	blind time.Time                     // when candidates out of reach were last tried all the same
+	look  time.Time                     // when the peer's name is to be looked up again
 }
 
 // underway is an attempt that may still be going on.
@@ -164,6 +165,10 @@ func (s *searchParty) round(ctx context.Context) {
 	s.c.mu.Lock()
 	list := s.c.candidatesLocked()
 	s.c.mu.Unlock()
+	if now := time.Now(); now.After(s.look) {
+		s.look = now.Add(lookEvery)
+		s.wg.Go(func() { s.c.lookUp(ctx) })
+	}
 	blind := time.Since(s.blind) >= blindEvery
 	if blind {
 		s.blind = time.Now()

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"rock/ckpt"
+	"rock/rocks/group"
 	"rock/rocks/group/front"
 	"rock/rocks/remote"
 )
@@ -71,9 +72,14 @@ func (o *options) protect(logger *slog.Logger, warn func(string)) (*remote.Sessi
 	if err != nil {
 		return nil, fmt.Errorf("-d: %w", err)
 	}
+	settings, err := group.LoadSettings(os.Getenv)
+	if err != nil {
+		return nil, err
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
 	defer stop()
-	s, err := remote.Open(ctx, c, remote.Options{User: o.user, Install: o.install, Timeout: o.timeout, Self: self, Logger: logger})
+	s, err := remote.Open(ctx, c, remote.Options{User: o.user, Install: o.install, Timeout: o.timeout, Self: self,
+		Meet: settings.Rendezvous, Logger: logger})
 	if err != nil {
 		return nil, fmt.Errorf("-d: %w", err)
 	}

@@ -29,7 +29,7 @@ type Settings struct {
 	FlightLog int // bytes, per rock: written and not acknowledged
 	Receive   int // bytes, per rock: arrived and not read
 
-	Rendezvous string // host and port of the server where peers that have moved leave word; "" for none
+	Rendezvous []string // host and port of each server where peers that have moved leave word; none: nowhere
 
 	Rules []detect.Rule // in the order of the file; the first that matches counts
 }
@@ -77,9 +77,9 @@ func LoadSettings(getenv func(key string) string) (Settings, error) {
 	switch server := getenv("ROCK_RENDEZVOUS"); server {
 	case "":
 	case noRendezvous:
-		s.Rendezvous = ""
+		s.Rendezvous = nil
 	default:
-		if s.Rendezvous, err = rendezvous.Address(server); err != nil {
+		if s.Rendezvous, err = rendezvous.Addresses(server); err != nil {
 			return s, fmt.Errorf("ROCK_RENDEZVOUS: %w", err)
 		}
 	}

@@ -118,7 +118,7 @@ func (p *settingsParser) limits() []setting {
 }
 
 func (p *settingsParser) rendezvous() []setting {
-	return []setting{serverSetting("server", &p.settings.Rendezvous)}
+	return []setting{serversSetting("server", &p.settings.Rendezvous)}
 }
 
 // values reads a table of settings.

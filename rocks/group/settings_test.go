@@ -101,7 +101,7 @@ func TestParseSettingsErrors(t *testing.T) {
 		{"unknown top key", "misses = 1\n",
 			`f:1:1: unknown key "misses": want [timings], [limits], [rendezvous] or [[rule]]`},
 		{"rendezvous", "[rendezvous]\nserver = \"meet.example.net:x\"\n",
-			`f:2:1: rendezvous: server "meet.example.net:x": want a host, with a port or without, such as "meet.example.net", or "none"`},
+			`f:2:1: rendezvous: server "meet.example.net:x": want a host, with a port or without, or several with commas, such as "meet.example.net", or "none"`},
 		{"rendezvous key", "[rendezvous]\nhost = \"a\"\n", `f:2:1: rendezvous: unknown key "host": want server`},
 		{"unknown key", "[timings]\nmisses = 3\n  heartbeet = \"1s\"\n",
 			`f:3:3: timings: unknown key "heartbeet": want heartbeat, misses, timeout, hold or backoff`},
@@ -230,13 +230,13 @@ func TestRendezvous(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct{ variable, want string }{
-		{"", "meet.example.net:7625"}, {"none", ""}, {"[fd00::1]:99", "[fd00::1]:99"}, {"192.0.2.1", "192.0.2.1:7625"}, {"fd00::1", "[fd00::1]:7625"},
-		{"a b", "error"}, {"host:0", "error"}, {":7625", "error"}, {"me@host", "error"},
+		{"", "meet.example.net:7625"}, {"none", ""}, {"[fd00::1]:99", "[fd00::1]:99"}, {"192.0.2.1", "192.0.2.1:7625"}, {"a, b:99,[fd00::1]", "a:7625 b:99 [fd00::1]:7625"}, {"fd00::1", "[fd00::1]:7625"},
+		{"a b", "error"}, {"host:0", "error"}, {":7625", "error"}, {"me@host", "error"}, {"a,", "error"},
 	} {
 		s, err := LoadSettings(func(key string) string {
 			return map[string]string{"ROCK_CONFIG": file, "ROCK_RENDEZVOUS": tt.variable}[key]
 		})
-		if got := s.Rendezvous; (err != nil) != (tt.want == "error") || err == nil && got != tt.want {
+		if got := strings.Join(s.Rendezvous, " "); (err != nil) != (tt.want == "error") || err == nil && got != tt.want {
 			t.Errorf("ROCK_RENDEZVOUS=%s: got %q, %v, want %q", tt.variable, got, err, tt.want)
 		}
 	}

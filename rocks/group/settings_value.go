@@ -47,16 +47,16 @@ func sizeSetting(key string, p *int, lo, hi int) setting {
 	}}
 }
 
-func serverSetting(key string, p *string) setting {
-	want := fmt.Sprintf("a host, with a port or without, such as \"meet.example.net\", or %q", noRendezvous)
+func serversSetting(key string, p *[]string) setting {
+	want := fmt.Sprintf("a host, with a port or without, or several with commas, such as \"meet.example.net\", or %q", noRendezvous)
 	return setting{key, want, func(value any) bool {
 		s, _ := value.(string)
 		if s == noRendezvous {
-			*p = ""
+			*p = nil
 			return true
 		}
-		address, err := rendezvous.Address(s)
-		*p = address
+		addresses, err := rendezvous.Addresses(s)
+		*p = addresses
 		return err == nil
 	}}
 }

@@ -23,6 +23,7 @@ type Options struct {
 	Install bool          // copy rockd there if it is missing
 	Timeout time.Duration // for which the connection may be without a link; 0 as rockd has it
 	Self    string        // path of this program, which is the proxy command with --pass
+	Meet    []string      // servers of a rendezvous that this end knows, for the other
 	Logger  *slog.Logger
 }
 
@@ -76,7 +77,8 @@ func Open(ctx context.Context, c *Command, o Options) (_ *Session, err error) {
 
 // prepare tells rockd who comes and finds a way to it.
 func (s *Session) prepare(ctx context.Context) (err error) {
-	request := &talk.Request{Version: talk.Version, Secret: talk.NewSecret(), Timeout: int(s.options.Timeout.Seconds())}
+	request := &talk.Request{Version: talk.Version, Secret: talk.NewSecret(), Timeout: int(s.options.Timeout.Seconds()),
+		Rendezvous: s.options.Meet}
 	if s.helper.asked && s.options.User == "" {
 		if s.key, err = newKey(ctx, s.dir, "key"); err != nil {
 			return err

@@ -21,22 +21,42 @@ type Client struct {
 // DefaultPort is that of a server.
 const DefaultPort = "7625" // "rock" on the keys of a telephone
 
-// Address returns host:port of a server, of which the port may be missing, as people write it.
-func Address(server string) (string, error) {
-	host, port, err := net.SplitHostPort(server)
-	if err != nil { // the port is missing, as a rule
-		host, port = strings.TrimSuffix(strings.TrimPrefix(server, "["), "]"), DefaultPort
+// Addresses returns host:port of each server in a list, as people write it: with commas, and ports only where they are others.
+func Addresses(servers string) ([]string, error) {
+	var all []string
+	for server := range strings.SplitSeq(servers, ",") {
+		server = strings.TrimSpace(server)
+		host, port, err := net.SplitHostPort(server)
+		if err != nil { // the port is missing, as a rule
+			host, port = strings.TrimSuffix(strings.TrimPrefix(server, "["), "]"), DefaultPort
+		}
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 || host == "" || strings.ContainsAny(host, " /@[]") {
+			return nil, fmt.Errorf("%q: want HOST or HOST:PORT, several with commas between them", servers)
+		}
+		all = append(all, net.JoinHostPort(host, port))
 	}
-	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 || host == "" || strings.ContainsAny(host, " /@[]") {
-		return "", fmt.Errorf("%q: want HOST or HOST:PORT", server)
-	}
-	return net.JoinHostPort(host, port), nil
+	return all, nil
 }
 
-// NewClient returns a Client of the server at host:port, whose name is looked up for each connection.
-func NewClient(address string) *Client {
-	return &Client{Dial: func(ctx context.Context) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "tcp", address)
+// dialTime bounds the wait for one server of several.
+const dialTime = 2 * time.Second
+
+// NewClient returns a Client of the servers at addresses host:port, which share what they know. Each connection is to the first of
+// them that can be reached, so that two ends that want to be connected meet at the same one. Names are looked up each time.
+func NewClient(addresses []string) *Client {
+	return &Client{Dial: func(ctx context.Context) (conn net.Conn, err error) {
+		var errs []error
+		for i, a := range addresses {
+			d := net.Dialer{}
+			if i < len(addresses)-1 {
+				d.Timeout = dialTime
+			}
+			if conn, err = d.DialContext(ctx, "tcp", a); err == nil {
+				return conn, nil
+			}
+			errs = append(errs, err)
+		}
+		return nil, errors.Join(errs...)
 	}}
 }
 

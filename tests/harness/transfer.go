@@ -35,6 +35,7 @@ type TransferSpec struct {
 	User                       string // who runs both, empty for root
 	// What the groups are called that are to be checkpointed (on side Rock), empty for others.
 	ServerName, ClientName string
+	Env                    []string // added to the environment of both ends, and of their rocks
 	ClientEnv              []string // added to the environment of the client, and of its rock
 	ClientPrefix           []string // a command line that the client's follows
 	RockPrefix             []string // the same for the client's rock
@@ -90,6 +91,7 @@ func (s TransferSpec) Start(t testing.TB) *Transfer {
 // start starts one end, of which all is said but the program.
 func (tr *Transfer) start(t testing.TB, spec Spec, copied string, python, job bool, argv ...string) *Proc {
 	s := &tr.spec
+	spec.Env = append(slices.Clone(spec.Env), s.Env...)
 	program := []string{Program(t, "stream")}
 	switch {
 	case copied != "":

@@ -44,7 +44,7 @@ func interposeConfig(settings group.Settings, log *slog.Logger, port uint16) (in
 		MaxBackoff: settings.Backoff, FlightLimit: settings.FlightLog, ReceiveLimit: settings.Receive,
 		ResumeAddr: netip.AddrPortFrom(netip.IPv6Unspecified(), port),
 	}
-	if settings.Rendezvous != "" {
+	if len(settings.Rendezvous) > 0 {
 		cfg.Rendezvous = rendezvous.NewClient(settings.Rendezvous)
 	}
 	endpoint, err := rocks.NewEndpoint(cfg)

@@ -16,6 +16,7 @@ import (
 
 	"rock/rocks"
 	"rock/rocks/remote/talk"
+	"rock/rocks/rendezvous"
 	"rock/rocks/wire"
 )
 
@@ -94,7 +95,7 @@ func (s *server) run(ctx context.Context) (err error) {
 	}
 	s.secret, s.timeout = m.Request.Secret, time.Duration(m.Request.Timeout)*time.Second
 	s.sshd = sshdOf(s.Getenv("SSH_CONNECTION"))
-	if err := s.open(); err != nil {
+	if err := s.open(m.Request.Rendezvous); err != nil {
 		return err
 	}
 	defer s.endpoint.Close()
@@ -126,8 +127,12 @@ func sshdOf(connection string) netip.AddrPort {
 }
 
 // open begins to listen.
-func (s *server) open() (err error) {
-	s.endpoint, err = rocks.NewEndpoint(rocks.Config{Network: rocks.System(), Logger: s.Logger, Timeout: s.timeout})
+func (s *server) open(meet []string) (err error) {
+	cfg := rocks.Config{Network: rocks.System(), Logger: s.Logger, Timeout: s.timeout}
+	if len(meet) > 0 {
+		cfg.Rendezvous = rendezvous.NewClient(meet)
+	}
+	s.endpoint, err = rocks.NewEndpoint(cfg)
 	if err != nil {
 		return err
 	}

@@ -57,6 +57,8 @@ type Request struct {
 	Secret  []byte `json:"secret"`            // SecretSize bytes
 	Key     string `json:"key,omitempty"`     // to be let in by sshd once, as in a .pub file without the comment; "" for none
 	Timeout int    `json:"timeout,omitempty"` // seconds that the connection may be suspended; 0: as rockd has it
+	// Rendezvous are the servers that the client knows, as host:port.
+	Rendezvous []string `json:"rendezvous,omitempty"`
 }
 
 // Ready says where rockd listens.
