@@ -135,15 +135,41 @@ func (m *meeting) visit(list []*Conn) {
 		seek = append(seek, d.other.Name())
 		m.join(c, d)
 	}
-	found, err := m.e.cfg.Rendezvous.Exchange(m.e.ctx, leave, seek)
+	found, err := m.exchange(leave, seek)
 	if err != nil {
 		m.e.log.Debug("rendezvous", "err", err)
+		for _, d := range m.dates {
+			d.leftAt = time.Time{} // so far as we know
+		}
 	}
 	for _, r := range found {
 		c := names[r.Name()]
 		if d := m.dates[c]; r.Sequence > d.seen {
 			d.seen = r.Sequence
 			m.e.introduce(c, r.Addresses())
+		}
+	}
+}
+
+// exchange does it, and gives it up when the network changes: its packets may have gone the old way, and the kernel repeats
+// them ever more slowly.
+func (m *meeting) exchange(leave []rendezvous.Record, seek []rendezvous.Name) (found []rendezvous.Record, err error) {
+	ctx, cancel := context.WithTimeout(m.e.ctx, m.e.cfg.HandshakeTimeout)
+	defer cancel()
+	began, done := time.Now(), make(chan struct{})
+	go func() {
+		defer close(done)
+		found, err = m.e.cfg.Rendezvous.Exchange(ctx, leave, seek)
+	}()
+	for {
+		select {
+		case <-done:
+			return found, err
+		case <-m.e.lonely:
+			defer m.e.meetSoon()
+			if time.Since(began) > staleAttempt {
+				cancel()
+			}
 		}
 	}
 }
