@@ -98,7 +98,7 @@ func TestRendezvousRestart(t *testing.T) {
 func TestRendezvousRelay(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t, lab.OnePath)
-	serve(t, l, rendezvousPort, "--store", "memory", "--metrics", ":9100")
+	serve(t, l, rendezvousPort, "--store", "memory", "--metrics", ":9100", "--rate", "100000000")
 	tr := meeting(t, l, rendezvousPort)
 	l.Filter(1, "iifname", "{", "toA,", "toB", "}", "oifname", "{", "toA,", "toB", "}", "drop")
 	since(t, l.A, "suspended")

@@ -39,3 +39,11 @@ func TestTransferAddressChangeWhileDown(t *testing.T) {
 func TestTransferNATRebinding(t *testing.T) {
 	cutTransfer(t, func(l *lab.Lab, _ *harness.Transfer) { l.RebindNAT() }, lab.NAT, lab.OnePath)
 }
+
+// Routers let nothing through but what goes to the server's port and what comes from there. Nothing else is needed.
+func TestTransferOnePort(t *testing.T) {
+	cutTransfer(t, func(l *lab.Lab, _ *harness.Transfer) {
+		l.Filter(1, "tcp", "dport", "{ 1-6999, 7001-65535 }", "tcp", "sport", "{ 1-6999, 7001-65535 }", "drop")
+		l.A.ChangeAddr(1)
+	}, lab.OnePath)
+}
