@@ -133,7 +133,7 @@ func (c *Command) option(f flags, i int) (last int, err error) {
 }
 
 func sshOperands(c *Command, operands []string) error {
-	if len(operands) == 0 {
+	if len(operands) == 0 || operands[0] == "" {
 		return fmt.Errorf("%w: it names none", ErrOrdinary)
 	}
 	c.host = operands[0]
@@ -162,6 +162,9 @@ func scpOperands(c *Command, operands []string) error {
 func scpHost(operand string) string {
 	if rest, ok := strings.CutPrefix(operand, "scp://"); ok {
 		host, _, _ := strings.Cut(rest, "/")
+		if host == "" {
+			return ""
+		}
 		return "ssh://" + host
 	}
 	bracket := strings.IndexByte(operand, '[')

@@ -108,8 +108,6 @@ func TestExitStatus(t *testing.T) {
 		{name: "unknown option", args: []string{"--frob", "true"}, status: 125, stderr: `^rock: unknown flag: --frob; see rock --help`},
 		{name: "bad name", args: []string{"--name", "a b", "true"}, status: 125, stderr: `^rock: --name: .*`},
 		{name: "log that cannot be", args: []string{"--log", "/no/such/log", "true"}, status: 125, stderr: `^rock: --log: .*no such file`},
-		{name: "remote", args: []string{"-d", "ssh", "h"}, status: 125, stderr: `^rock: -d: .*not yet`},
-		{name: "remote with user", args: []string{"-d", "alice", "scp", "a", "h:b"}, status: 125, stderr: `^rock: -d: .*not yet`},
 		{name: "remote of something else", args: []string{"-d", "alice", "make"}, status: 125, stderr: `^rock: -d goes with ssh or scp.*`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
