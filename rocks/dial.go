@@ -27,7 +27,7 @@ func (e *Endpoint) Dial(ctx context.Context, network, address string) (*Conn, er
 		}
 		c, err := e.DialOn(ctx, nc, announced)
 		if err == nil {
-			c.dialledBy(network, address)
+			c.DialledBy(network, address)
 			return c, nil
 		}
 		errs = append(errs, err)
@@ -66,8 +66,9 @@ func (e *Endpoint) resolve(ctx context.Context, network, address string) ([]neti
 	return list, nil
 }
 
-// dialledBy notes the name by which the rock was dialled: it may come to stand for another address.
-func (c *Conn) dialledBy(network, address string) {
+// DialledBy tells a rock the name by which it was dialled, host:port, over a network as for Dial: should it be without a link, the name
+// is looked up again, since it may have come to stand for another address. Dial does so itself. An address is no name.
+func (c *Conn) DialledBy(network, address string) {
 	if _, err := netip.ParseAddrPort(address); err == nil {
 		return
 	}

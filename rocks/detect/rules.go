@@ -49,7 +49,7 @@ type Rule struct {
 	Action Action
 }
 
-// Rules is an ordered list of rules. A nil *Rules is an empty one. Its method is
+// Rules is an ordered list of rules. A nil *Rules is an empty one. Its methods are
 // safe for concurrent use.
 type Rules struct {
 	rules []Rule // fixed
@@ -68,16 +68,27 @@ func NewRules(rules []Rule, resolve Resolver) *Rules {
 // name, only when a rule with a host name and the right port is reached whose
 // addresses are not known or are too old.
 func (r *Rules) Match(addr netip.AddrPort) Action {
+	return r.match(addr).Action
+}
+
+// Name returns the host name by which the rule that [Rules.Match] goes by knows the remote address, "" if it has none. It blocks
+// likewise.
+func (r *Rules) Name(addr netip.AddrPort) string {
+	return r.match(addr).Host.name
+}
+
+// match returns the first rule that matches, the zero Rule if there is none.
+func (r *Rules) match(addr netip.AddrPort) Rule {
 	if r == nil {
-		return Detect
+		return Rule{}
 	}
 	ip := addr.Addr().Unmap().WithZone("")
 	for _, rule := range r.rules {
 		if rule.Ports.Contains(addr.Port()) && r.hostMatches(rule.Host, ip) {
-			return rule.Action
+			return rule
 		}
 	}
-	return Detect
+	return Rule{}
 }
 
 // Len returns the number of rules.

@@ -83,6 +83,28 @@ func TestRulesNil(t *testing.T) {
 	}
 }
 
+// TestRulesName asks by which name a rule knows an address: only the rule that counts does.
+func TestRulesName(t *testing.T) {
+	rules := NewRules([]Rule{
+		rule(t, "192.0.2.9", "", Detect),
+		rule(t, "server.example", "22", Force),
+		rule(t, "other.example", "", Detect),
+	}, func(_ context.Context, host string) ([]netip.Addr, error) {
+		return []netip.Addr{netip.MustParseAddr("192.0.2.7"), netip.MustParseAddr("192.0.2.9")}, nil
+	})
+	for addr, want := range map[string]string{
+		"192.0.2.7:22": "server.example", "192.0.2.7:23": "other.example", "192.0.2.9:22": "", "192.0.2.8:22": "",
+		"[::ffff:192.0.2.7]:22": "server.example",
+	} {
+		if got := rules.Name(netip.MustParseAddrPort(addr)); got != want {
+			t.Errorf("%s: got %q, want %q", addr, got, want)
+		}
+	}
+	if got := (*Rules)(nil).Name(netip.MustParseAddrPort("192.0.2.7:22")); got != "" {
+		t.Errorf("no rules: got %q", got)
+	}
+}
+
 func TestParseHost(t *testing.T) {
 	tests := []struct{ in, want string }{
 		{"*", "*"},

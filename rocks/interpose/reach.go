@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strconv"
 	"time"
 
 	"rock/rocks"
@@ -65,7 +66,7 @@ func (ip *Interposer) reach(ctx context.Context, local netip.Addr, remote netip.
 	// If the mark was lost on the path a program has this connection already:
 	// it is ordinary then, whatever the server could do.
 	if verdict == detect.Rock && announced.Held {
-		c, err := ip.endpoint.DialOn(ctx, first, announced)
+		c, err := ip.rockOn(ctx, first, remote, announced)
 		if err == nil {
 			return c, nil
 		}
@@ -93,11 +94,23 @@ func (ip *Interposer) hello(ctx context.Context, local netip.Addr, remote netip.
 	if err != nil {
 		return nil, err
 	}
-	c, err := ip.endpoint.DialOn(ctx, nc, announced)
+	c, err := ip.rockOn(ctx, nc, remote, announced)
 	if err != nil {
 		nc.Close()
 	}
 	return c, err
+}
+
+// rockOn establishes a rock on a connection. Programs look names up themselves; but if a rule knows the peer by a name, the rock is told.
+func (ip *Interposer) rockOn(ctx context.Context, nc net.Conn, remote netip.AddrPort, announced wire.Announcement) (*rocks.Conn, error) {
+	c, err := ip.endpoint.DialOn(ctx, nc, announced)
+	if err != nil {
+		return nil, err
+	}
+	if name := ip.rules.Name(remote); name != "" {
+		c.DialledBy("tcp", net.JoinHostPort(name, strconv.Itoa(int(remote.Port()))))
+	}
+	return c, nil
 }
 
 // plain makes an ordinary connection without a mark.
