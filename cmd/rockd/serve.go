@@ -65,6 +65,7 @@ is signed. A socket of systemd's is used if there is one (rockd.socket).`,
 	f.StringSliceVar(&o.etcd, "etcd", nil, "keep it in the etcd cluster at `HOST:PORT,...` instead")
 	f.IntVar(&o.names, "names", 100_000, "most ends at once")
 	f.IntVar(&o.config.PerHost, "per-host", 64, "most connections at once from one host")
+	f.IntVar(&o.config.Names, "names-per-host", 5000, "most of them in an hour from one host")
 	f.IntVar(&o.config.Pairs, "pairs", 512, "most pairs at once that go through here")
 	f.IntVar(&o.config.Rate, "rate", 4<<20, "bytes a second each way of a pair")
 	f.BoolVar(&o.noRelay, "no-relay", false, "let none go through here")
@@ -74,7 +75,7 @@ is signed. A socket of systemd's is used if there is one (rockd.socket).`,
 
 // run serves until ctx is done.
 func (o *serving) run(ctx context.Context) error {
-	for name, n := range map[string]int{"names": o.names, "per-host": o.config.PerHost, "rate": o.config.Rate} {
+	for name, n := range map[string]int{"names": o.names, "per-host": o.config.PerHost, "names-per-host": o.config.Names, "rate": o.config.Rate} {
 		if n < 1 {
 			return fmt.Errorf("--%s %d: one at least", name, n)
 		}

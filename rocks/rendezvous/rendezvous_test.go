@@ -290,3 +290,23 @@ func FuzzRecord(f *testing.F) {
 		_, _, _ = decodeJoin(b, nonce{})
 	})
 }
+
+// One host may leave word under so many names, and go on with those that it has. Others are not touched by that.
+func TestQuota(t *testing.T) {
+	q := quota{most: 2}
+	now := time.Now()
+	one, other := netip.MustParsePrefix("192.0.2.1/32"), netip.MustParsePrefix("2001:db8::/64")
+	for i, tt := range []struct {
+		host  netip.Prefix
+		name  byte
+		after time.Duration
+		want  bool
+	}{
+		{one, 1, 0, true}, {one, 2, 0, true}, {one, 3, 0, false}, {one, 1, time.Minute, true}, {other, 3, time.Minute, true},
+		{one, 4, MaxLifetime - 1, false}, {one, 4, MaxLifetime, true}, {one, 1, MaxLifetime, true}, {one, 2, MaxLifetime, false},
+	} {
+		if got := q.allow(tt.host, Name{tt.name}, now.Add(tt.after)); got != tt.want {
+			t.Errorf("%d: got %v", i, got)
+		}
+	}
+}

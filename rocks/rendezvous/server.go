@@ -19,6 +19,7 @@ type ServerConfig struct {
 	Store    Store
 	Conns    int // most connections at once; default 4096
 	PerHost  int // of them from one host, or /64; default 64
+	Names    int // most names in an hour from one host; default 5000
 	Requests int // a second from one connection; default 200
 	Pairs    int // most pairs that are connected at once; default 512, -1 for none
 	Rate     int // bytes a second each way of a pair; default 4 MiB
@@ -34,6 +35,7 @@ const idle = 15 * time.Second
 // Server answers clients.
 type Server struct {
 	cfg   ServerConfig
+	quota quota
 	relay relay
 	stats Stats
 	work  sync.WaitGroup
@@ -58,7 +60,7 @@ func NewServer(cfg ServerConfig) *Server {
 	for _, d := range []struct {
 		value    *int
 		standard int
-	}{{&cfg.Conns, 4096}, {&cfg.PerHost, 64}, {&cfg.Requests, 200}, {&cfg.Pairs, 512}, {&cfg.Rate, 4 << 20}} {
+	}{{&cfg.Conns, 4096}, {&cfg.PerHost, 64}, {&cfg.Names, 5000}, {&cfg.Requests, 200}, {&cfg.Pairs, 512}, {&cfg.Rate, 4 << 20}} {
 		if *d.value == 0 {
 			*d.value = d.standard
 		}
@@ -67,6 +69,7 @@ func NewServer(cfg ServerConfig) *Server {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	s := &Server{cfg: cfg, conns: map[net.Conn]netip.Prefix{}, hosts: map[netip.Prefix]int{}}
+	s.quota.most = cfg.Names
 	s.relay = relay{most: cfg.Pairs, rate: cfg.Rate, stats: &s.stats, waiting: map[pair]*guest{}}
 	s.end, s.close = context.WithCancel(context.Background())
 	return s
@@ -179,7 +182,7 @@ func (s *Server) serve(conn net.Conn) {
 		pace.wait(s.end, 1)
 		switch k {
 		case kindLeave:
-			err = s.answer(out, kindLeft, []byte{byte(s.leave(body, n))})
+			err = s.answer(out, kindLeft, []byte{byte(s.leave(body, n, hostOf(conn)))})
 		case kindSeek:
 			err = s.answer(out, kindFound, s.seek(body))
 		case kindJoin:
@@ -201,11 +204,15 @@ func (s *Server) answer(out *bufio.Writer, k kind, body []byte) error {
 	return err
 }
 
-func (s *Server) leave(body []byte, n nonce) status {
+func (s *Server) leave(body []byte, n nonce, host netip.Prefix) status {
 	r, err := decodeLeave(body, n)
 	if err != nil {
 		s.stats.Refused.Add(1)
 		return statusRefused
+	}
+	if !s.quota.allow(host, r.Name(), time.Now()) {
+		s.stats.Refused.Add(1)
+		return statusFull
 	}
 	err = s.cfg.Store.Put(s.end, r.Name(), r.Sequence, r.encode(), time.Now().Add(r.Lifetime))
 	switch {
