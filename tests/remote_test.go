@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -80,6 +81,31 @@ func TestRemoteKey(t *testing.T) {
 			gone(t, a, keys)
 		})
 	}
+}
+
+// The NAT in front of the client forgets its flows and takes another address.
+func TestRemoteNAT(t *testing.T) {
+	t.Parallel()
+	harness.SkipUnlessPlain(t, harness.Rock)
+	l := lab.New(t, lab.Apart, lab.NAT, lab.OnePath)
+	a := harness.NewAccount(t, l.B)
+	a.HasRockd(t)
+	key := a.LetsIn(t)
+	p := a.Protected(t, l.A, nil, "ssh", "-i", key, a.At(), "echo there; cat").Start(t)
+	p.WaitOutput(t, "there")
+	for i := range 2 {
+		l.RebindNAT()
+		line := fmt.Sprintf("still there %d\n", i)
+		if _, err := p.Stdin.Write([]byte(line)); err != nil {
+			t.Fatal(err)
+		}
+		p.WaitOutput(t, line)
+	}
+	p.Stdin.Close()
+	if res := p.Wait(t); res.Code != 0 {
+		t.Errorf("exit status %d: %s", res.Code, res.Stderr)
+	}
+	gone(t, a, a.Keys())
 }
 
 // A host that can be reached by way of another one only.

@@ -60,6 +60,11 @@ func (op operation) explained(early *os.File, resp *rpc.CriuResp, err error) *Er
 			found = explain(early)
 		}
 	}
+	if found.remedy == "" && op.full() {
+		lines := found.lines
+		found = explain(strings.NewReader(fullLine))
+		found.lines = lines
+	}
 	if found.cause == "" && err == nil {
 		if found.cause = resp.GetCrErrmsg(); harmless.MatchString(found.cause) || found.cause == "" {
 			found.cause = fmt.Sprintf("criu says no more than that it failed (errno %d)", resp.GetCrErrno())
@@ -70,6 +75,16 @@ func (op operation) explained(early *os.File, resp *rpc.CriuResp, err error) *Er
 		e.Cause = strings.TrimSuffix(err.Error()+": "+found.cause, ": ")
 	}
 	return e
+}
+
+// fullLine is what CRIU would have logged if it could.
+const fullLine = "Error (criu/bfd.c:1): No space left on device\n"
+
+// full says whether there is no room at all where the images are: then the log may be cut off, or empty.
+func (op operation) full() bool {
+	fd := int(op.opts.GetImagesDirFd())
+	var st unix.Statfs_t
+	return fd >= 0 && unix.Fstatfs(fd, &st) == nil && st.Bavail == 0
 }
 
 // logDir returns the descriptor of the directory where the log is, -1 if it is

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/checkpoint-restore/go-criu/v7/rpc"
 	"golang.org/x/sys/unix"
@@ -240,10 +242,17 @@ func TestNothingLeaks(t *testing.T) {
 	}
 	fake(t, "success").Dump(t.Context(), options(dir), nil)
 	before := count()
+	for less := 0; ; before = less { // what earlier tests have left goes away at some time
+		runtime.GC()
+		time.Sleep(20 * time.Millisecond)
+		if less = count(); less >= before {
+			break
+		}
+	}
 	for _, script := range []string{"success", "refused", "giant", "eof", "killed", "garbage", "deaf", "terminal"} {
 		fake(t, script).Dump(t.Context(), options(dir), nil)
 	}
-	if after := count(); after != before {
+	if after := count(); after > before {
 		t.Errorf("%d descriptors before, %d after", before, after)
 	}
 	if _, err := unix.Wait4(-1, nil, unix.WNOHANG, nil); err != unix.ECHILD {
