@@ -255,7 +255,10 @@ func TestDiskFull(t *testing.T) {
 	defer dir.Close()
 	pid, _ := program(t, "nothing", path, leader)
 	_, err = tool.Dump(t.Context(), dumpOptions(dir, pid), nil)
-	check(t, err, "", "no space left on the device")
+	// The log is on that disk too, and may have nothing.
+	if e := (*Error)(nil); !errors.As(err, &e) || !strings.HasPrefix(e.Cause, "no space left on the device") || e.Remedy == "" {
+		t.Errorf("got %v", err)
+	}
 }
 
 // And what it says of images that cannot be restored here.
