@@ -13,6 +13,7 @@ import (
 // StartNginx starts nginx on a host.
 func StartNginx(t testing.TB, h *lab.Host, side Side, dir string) *Proc {
 	t.Helper()
+	WaitFree(t, h, 8080)
 	p := Nginx(t, h, side, dir).Start(t)
 	WaitListening(t, h, 8080)
 	return p
@@ -57,6 +58,7 @@ func StartPythonHTTP(t testing.TB, h *lab.Host, side Side, user, dir string) *Pr
 	t.Helper()
 	spec := PythonHTTP(h, side, dir)
 	spec.User = user
+	WaitFree(t, h, 8080)
 	p := spec.Start(t)
 	WaitListening(t, h, 8080)
 	return p
@@ -123,6 +125,7 @@ func Psql(t testing.TB, program string, h *lab.Host, args ...string) []string {
 // StartX starts an X server without a screen on a host, display 7 over TCP only.
 func StartX(t testing.TB, h *lab.Host, side Side) *Proc {
 	t.Helper()
+	WaitFree(t, h, 6007)
 	p := Spec{Host: h, Side: side, Argv: []string{"Xvfb", ":7", "-screen", "0", "640x480x24", "-ac", "-noreset",
 		"-listen", "tcp", "-nolisten", "unix", "-nolisten", "local", "-nolock"}}.Start(t)
 	WaitListening(t, h, 6007)

@@ -81,10 +81,19 @@ func UntilWithin(t testing.TB, patience time.Duration, what string, condition fu
 // not connect to it to find out.
 func WaitListening(t testing.TB, h *lab.Host, port int) {
 	t.Helper()
-	Until(t, "a listener on "+h.Name+" port "+strconv.Itoa(port), func() bool {
-		out, err := h.Command("ss", "-Hltn", "sport = :"+strconv.Itoa(port)).Output()
-		return err == nil && len(strings.TrimSpace(string(out))) > 0
-	})
+	Until(t, "a listener on "+h.Name+" port "+strconv.Itoa(port), func() bool { return listens(h, port) })
+}
+
+// WaitFree waits until nobody on the host listens on a TCP port any more. The supervisor of a server that has just ended may, for
+// some milliseconds: WaitListening would take its listener for that of the next server.
+func WaitFree(t testing.TB, h *lab.Host, port int) {
+	t.Helper()
+	Until(t, "port "+strconv.Itoa(port)+" of "+h.Name+" to be free", func() bool { return !listens(h, port) })
+}
+
+func listens(h *lab.Host, port int) bool {
+	out, err := h.Command("ss", "-Hltn", "sport = :"+strconv.Itoa(port)).Output()
+	return err == nil && len(strings.TrimSpace(string(out))) > 0
 }
 
 // At is the address of a port on a host's path.
