@@ -147,9 +147,11 @@ func (x *target) admit(ctx context.Context) (goOn bool, err error) {
 		}
 		v.Problems = append(v.Problems, survey.Problem{What: err.Error(), Remedy: remedy})
 	}
-	if absent := ckpt.Absent(o.Manifest.Listeners); o.Localhost && len(absent) > 0 { // else they are problems
-		v.Warnings = append(v.Warnings, fmt.Sprintf("%s does not have all addresses that the group listens at: nobody can connect to %s there until it does",
-			v.Host, strings.Join(absent, ", ")))
+	if o.Localhost { // else they are problems
+		if absent := ckpt.Absent(o.Manifest.Listeners); len(absent) > 0 {
+			v.Warnings = append(v.Warnings, fmt.Sprintf("%s does not have all addresses that the group listens at: nobody can connect to %s there until it does",
+				v.Host, strings.Join(absent, ", ")))
+		}
 	}
 	if d := time.Since(o.Clock).Round(time.Second); d > skew || d < -skew {
 		v.Warnings = append(v.Warnings, fmt.Sprintf("the clocks differ by %v: what the group does at a time of day is late or early by as much", d))

@@ -62,7 +62,7 @@ func (c *Conn) adoptLocked(nc net.Conn, o offer) error {
 func (c *Conn) setPeersLocked(a wire.Addresses) {
 	c.peerPort, c.peers = a.Port, nil
 	if a.Port != 0 {
-		c.peers = places(a)
+		c.peers = a.AddrPorts()
 	}
 }
 

@@ -79,7 +79,7 @@ func (q *inquiry) collect(ctx context.Context) error {
 		}
 		var r *refusal
 		if errors.As(err, &r) && r.proven && r.Reason == wire.ReasonMoved && a.hops < askHops {
-			q.start(ctx, places(r.Addresses), a.hops+1)
+			q.start(ctx, r.Addresses.AddrPorts(), a.hops+1)
 		}
 	}
 	return err

@@ -97,10 +97,5 @@ func (c *Conn) lookUp(ctx context.Context) {
 		c.logger.Debug("name not looked up", "name", name, "err", err)
 		return
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.phase == suspended && c.hintLocked(list...) {
-		c.logger.Info("name stands for another address", "name", name, "at", list)
-		c.redial.now()
-	}
+	c.hint(list, "name stands for another address", "name", name)
 }

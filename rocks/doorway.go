@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"rock/rocks/rendezvous"
 )
 
 const (
@@ -30,7 +32,7 @@ type visitor struct {
 
 // enter lets a connection in, unless there is no room.
 func (d *doorway) enter(nc net.Conn) (*visitor, bool) {
-	v := &visitor{nc: nc, from: source(nc), since: time.Now()}
+	v := &visitor{nc: nc, from: rendezvous.Host(nc), since: time.Now()}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if len(d.inside) >= maxHandshakes && !d.makeRoom(v) {
@@ -38,17 +40,6 @@ func (d *doorway) enter(nc net.Conn) (*visitor, bool) {
 	}
 	d.inside = append(d.inside, v)
 	return v, true
-}
-
-// source is where a connection comes from. A host may have as many IPv6 addresses as a network of 64 bits has.
-func source(nc net.Conn) netip.Prefix {
-	a := addrPort(nc.RemoteAddr()).Addr().Unmap()
-	bits := a.BitLen()
-	if a.Is6() {
-		bits = 64
-	}
-	p, _ := a.Prefix(bits) // of no address there is none, which all of that kind share
-	return p
 }
 
 // makeRoom closes a connection for the next one.

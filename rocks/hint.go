@@ -24,17 +24,23 @@ func (e *Endpoint) Introduce(id wire.ID, role wire.Role, at netip.AddrPort) {
 	if c == nil {
 		return
 	}
+	c.hint([]netip.AddrPort{at}, "peer introduced")
+}
+
+// hint has a rock without a link look for its peer at addresses, too, and at once if it did not know one of them. What is logged then
+// says who knows them.
+func (c *Conn) hint(at []netip.AddrPort, log string, args ...any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.phase == suspended && c.hintLocked(at) {
-		c.logger.Info("peer introduced", "at", at)
+	if c.phase == suspended && c.hintLocked(at...) {
+		c.logger.Info(log, append(args, "at", at)...)
 		c.redial.now()
 	}
 }
 
 // followLocked takes in that the peer is elsewhere, as it has proven.
 func (c *Conn) followLocked(to wire.Addresses) {
-	if c.hintLocked(places(to)...) && c.hops < maxHops {
+	if c.hintLocked(to.AddrPorts()...) && c.hops < maxHops {
 		c.hops++
 		c.redial.now()
 	}
@@ -55,15 +61,6 @@ func (c *Conn) hintLocked(list ...netip.AddrPort) bool {
 	}
 	c.hints = list[:min(len(list), maxHints)]
 	return true
-}
-
-// places returns the addresses with their port, in a list of its own.
-func places(a wire.Addresses) []netip.AddrPort {
-	list := make([]netip.AddrPort, 0, len(a.Addrs))
-	for _, ip := range a.Addrs {
-		list = append(list, netip.AddrPortFrom(ip, a.Port))
-	}
-	return list
 }
 
 // dialable reports whether a is more than the wish for an address.

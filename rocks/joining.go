@@ -28,7 +28,7 @@ func (m *meeting) join(c *Conn, d *date) {
 		defer func() { <-m.joins }()
 		defer cancel()
 		for ctx.Err() == nil {
-			err := m.e.joinOnce(ctx, c, d.own, d.other.Name())
+			err := m.e.joinOnce(ctx, c, d.own, d.other)
 			if err != nil && ctx.Err() == nil {
 				c.logger.Debug("not joined at the rendezvous", "err", err)
 			}

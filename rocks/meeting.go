@@ -3,7 +3,6 @@ package rocks
 import (
 	"context"
 	"net"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -38,12 +37,13 @@ type meeting struct {
 
 // date is what a rock without a link has with the rendezvous.
 type date struct {
-	own, other rendezvous.Identity
-	left       wire.Addresses // where it is, as it has left word
-	leftAt     time.Time
-	sequence   uint64
-	seen       uint64             // of the peer's word that was followed
-	joining    context.CancelFunc // nil: it is not
+	own      rendezvous.Identity
+	other    rendezvous.Name
+	left     wire.Addresses // where it is, as it has left word
+	leftAt   time.Time
+	sequence uint64
+	seen     uint64             // of the peer's word that was followed
+	joining  context.CancelFunc // nil: it is not
 }
 
 // meetSoon has rocks without a link go to the rendezvous.
@@ -108,8 +108,12 @@ func (m *meeting) without() []*Conn {
 
 // part ends what is under way for rocks that are not in the list.
 func (m *meeting) part(list []*Conn) {
+	still := make(map[*Conn]bool, len(list))
+	for _, c := range list {
+		still[c] = true
+	}
 	for c, d := range m.dates {
-		if slices.Contains(list, c) {
+		if still[c] {
 			continue
 		}
 		if d.joining != nil {
@@ -130,8 +134,8 @@ func (m *meeting) visit(list []*Conn) {
 		if r, due := d.word(here, time.Now()); due {
 			leave = append(leave, r)
 		}
-		names[d.other.Name()] = c
-		seek = append(seek, d.other.Name())
+		names[d.other] = c
+		seek = append(seek, d.other)
 		m.join(c, d)
 	}
 	found, err := m.exchange(leave, seek)
@@ -145,7 +149,7 @@ func (m *meeting) visit(list []*Conn) {
 		c := names[r.Name()]
 		if d := m.dates[c]; r.Sequence > d.seen {
 			d.seen = r.Sequence
-			m.e.introduce(c, r.Addresses())
+			c.hint(r.Where.AddrPorts(), "peer has left word")
 		}
 	}
 }
@@ -176,10 +180,11 @@ func (m *meeting) exchange(leave []rendezvous.Record, seek []rendezvous.Name) (f
 func (m *meeting) date(c *Conn) *date {
 	d := m.dates[c]
 	if d == nil {
-		d = &date{own: rendezvous.NewIdentity(c.keys.Client), other: rendezvous.NewIdentity(c.keys.Server)}
+		own, other := c.keys.Client, c.keys.Server
 		if c.role == wire.RoleServer {
-			d.own, d.other = d.other, d.own
+			own, other = other, own
 		}
+		d = &date{own: rendezvous.NewIdentity(own), other: rendezvous.NewIdentity(other).Name()}
 		m.dates[c] = d
 	}
 	return d
@@ -195,14 +200,4 @@ func (d *date) word(here wire.Addresses, now time.Time) (r rendezvous.Record, du
 	d.sequence = max(d.sequence+1, uint64(now.UnixMilli()))
 	d.left, d.leftAt = here, now
 	return d.own.Record(d.sequence, lifeOfWord, here), true
-}
-
-// introduce has a rock look for its peer at addresses that this has left word of.
-func (e *Endpoint) introduce(c *Conn, at []netip.AddrPort) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.phase == suspended && c.hintLocked(at...) {
-		c.logger.Info("peer has left word", "at", at)
-		c.redial.now()
-	}
 }

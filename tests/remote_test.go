@@ -27,60 +27,69 @@ func gone(t *testing.T, a *harness.Account, keys string) {
 	}
 }
 
-// Somebody logs in by a password on a host that has nothing but sshd, and is asked for it once. The connection survives another
-// address, also when only port 22 can be reached, and nothing of it is left when it has ended.
-func TestRemotePassword(t *testing.T) {
-	t.Parallel()
-	harness.SkipUnlessPlain(t, harness.Rock)
+// eachWay has an account with rockd on B that A can reach at all ports, and one that it can reach at port 22 only.
+func eachWay(t *testing.T, f func(t *testing.T, l *lab.Lab, a *harness.Account)) {
 	for name, restrict := range map[string]func(*lab.Lab){"all ports": func(*lab.Lab) {}, "port 22": onlySSH} {
 		t.Run(name, func(t *testing.T) {
 			l := lab.New(t, lab.Apart)
 			restrict(l)
 			a := harness.NewAccount(t, l.B)
 			a.HasRockd(t)
-			term := startTerminal(t, a.Protected(t, l.A, nil, "ssh", "-tt", a.At(), "PS1='ready> ' sh"))
-			term.expect(t, "password: ")
-			term.typed(t, a.Password+"\r")
-			term.expect(t, "ready> ")
-			l.A.ChangeAddr(1)
-			term.typed(t, "echo after the $((1 + 1))nd address\r")
-			term.expect(t, "after the 2nd address\r\nready> ")
-			if all := conns(t, l.A); len(all) != 1 || all[0].State != "established" {
-				t.Errorf("the rocks are %+v, want one that is established", all)
-			}
-			term.typed(t, "exit 7\r")
-			if res := term.proc.Wait(t); res.Code != 7 {
-				t.Errorf("exit status %d, want 7", res.Code)
-			}
-			if n := strings.Count(term.text, "password: "); n != 1 {
-				t.Errorf("the password was asked for %d times", n)
-			}
-			gone(t, a, "")
+			f(t, l, a)
 		})
 	}
+}
+
+// askedOnce checks that a terminal has shown one question for a password.
+func askedOnce(t *testing.T, term *terminal) {
+	t.Helper()
+	term.mu.Lock()
+	defer term.mu.Unlock()
+	if n := strings.Count(term.text, "password: "); n != 1 {
+		t.Errorf("the password was asked for %d times", n)
+	}
+}
+
+// Somebody logs in by a password on a host that has nothing but sshd, and is asked for it once. The connection survives another
+// address, also when only port 22 can be reached, and nothing of it is left when it has ended.
+func TestRemotePassword(t *testing.T) {
+	t.Parallel()
+	harness.SkipUnlessPlain(t, harness.Rock)
+	eachWay(t, func(t *testing.T, l *lab.Lab, a *harness.Account) {
+		term := startTerminal(t, a.Protected(t, l.A, nil, "ssh", "-tt", a.At(), "PS1='ready> ' sh"))
+		term.expect(t, "password: ")
+		term.typed(t, a.Password+"\r")
+		term.expect(t, "ready> ")
+		l.A.ChangeAddr(1)
+		term.typed(t, "echo after the $((1 + 1))nd address\r")
+		term.expect(t, "after the 2nd address\r\nready> ")
+		if all := conns(t, l.A); len(all) != 1 || all[0].State != "established" {
+			t.Errorf("the rocks are %+v, want one that is established", all)
+		}
+		term.typed(t, "exit 7\r")
+		if res := term.proc.Wait(t); res.Code != 7 {
+			t.Errorf("exit status %d, want 7", res.Code)
+		}
+		askedOnce(t, term)
+		gone(t, a, "")
+	})
 }
 
 // Who has a key is asked nothing, and no other key is let in. All that is written arrives, and the exit status.
 func TestRemoteKey(t *testing.T) {
 	t.Parallel()
 	harness.SkipUnlessPlain(t, harness.Rock)
-	for name, restrict := range map[string]func(*lab.Lab){"all ports": func(*lab.Lab) {}, "port 22": onlySSH} {
-		t.Run(name, func(t *testing.T) {
-			l := lab.New(t, lab.Apart)
-			restrict(l)
-			a := harness.NewAccount(t, l.B)
-			a.HasRockd(t)
-			key := a.LetsIn(t)
-			keys := a.Keys()
-			spec := a.Protected(t, l.A, nil, "ssh", "-i", key, a.At(), "cat; cat .ssh/authorized_keys; exit 3")
-			spec.Stdin = strings.NewReader("some words\n")
-			res := spec.Run(t)
-			if res.Code != 3 || res.Stdout != "some words\n"+keys || res.Stderr != "" {
-				t.Errorf("exit status %d, output %q, %q", res.Code, res.Stdout, res.Stderr)
-			}
-			gone(t, a, keys)
-		})
-	}
+	eachWay(t, func(t *testing.T, l *lab.Lab, a *harness.Account) {
+		key := a.LetsIn(t)
+		keys := a.Keys()
+		spec := a.Protected(t, l.A, nil, "ssh", "-i", key, a.At(), "cat; cat .ssh/authorized_keys; exit 3")
+		spec.Stdin = strings.NewReader("some words\n")
+		res := spec.Run(t)
+		if res.Code != 3 || res.Stdout != "some words\n"+keys || res.Stderr != "" {
+			t.Errorf("exit status %d, output %q, %q", res.Code, res.Stdout, res.Stderr)
+		}
+		gone(t, a, keys)
+	})
 }
 
 // The NAT in front of the client forgets its flows and takes another address.
@@ -184,9 +193,7 @@ func TestRemoteInstall(t *testing.T) {
 	if res := term.proc.Wait(t); res.Code != 0 {
 		t.Errorf("exit status %d", res.Code)
 	}
-	if n := strings.Count(term.text, "password: "); n != 1 {
-		t.Errorf("the password was asked for %d times", n)
-	}
+	askedOnce(t, term)
 	res = a.Protected(t, l.A, nil, "ssh", "-i", key, a.At(), "echo again").Run(t)
 	if res.Code != 0 || res.Stdout != "again\n" {
 		t.Errorf("once it is installed: exit status %d: %q", res.Code, res.Stderr)

@@ -61,9 +61,8 @@ func (op operation) explained(early *os.File, resp *rpc.CriuResp, err error) *Er
 		}
 	}
 	if found.remedy == "" && op.full() {
-		lines := found.lines
-		found = explain(strings.NewReader(fullLine))
-		found.lines = lines
+		full := explain(strings.NewReader(fullLine))
+		found.cause, found.remedy = full.cause, full.remedy
 	}
 	if found.cause == "" && err == nil {
 		if found.cause = resp.GetCrErrmsg(); harmless.MatchString(found.cause) || found.cause == "" {

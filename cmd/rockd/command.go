@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"rock/rocks/group/stage"
 	"rock/rocks/remote/once"
 )
 
@@ -45,7 +46,7 @@ func newOnce() *cobra.Command {
 ends with that. The client says through standard input who it is.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			o := once.Options{In: os.Stdin, Out: os.Stdout, Detach: detach, Getenv: os.Getenv, Rock: version}
+			o := once.Options{In: os.Stdin, Out: os.Stdout, Detach: stage.ReleaseStandard, Getenv: os.Getenv, Rock: version}
 			if log != "" {
 				f, err := os.OpenFile(log, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
 				if err != nil {
@@ -62,18 +63,6 @@ ends with that. The client says through standard input who it is.`,
 	}
 	cmd.Flags().StringVar(&log, "log", os.Getenv("ROCKD_LOG"), "append what happens to `FILE`")
 	return cmd
-}
-
-// detach leaves the ssh that has started this process: sshd waits for whoever has its pipes.
-func detach() {
-	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
-	if err != nil {
-		return
-	}
-	defer null.Close()
-	for fd := range 3 {
-		_ = unix.Dup3(int(null.Fd()), fd, 0)
-	}
 }
 
 // newAttach makes the command that carries a link.

@@ -26,13 +26,20 @@ func (g *Group) waitGone(ctx context.Context) {
 	d, name := &Dir{filepath.Dir(place)}, filepath.Base(place)
 	ctx, cancel := context.WithTimeout(ctx, leaveTime)
 	defer cancel()
+	d.awaitDead(ctx, name)
+}
+
+// awaitDead waits until the supervisor of a group has let go of its subdirectory, which may have any name, and says whether it has
+// before ctx is done.
+func (d *Dir) awaitDead(ctx context.Context, name string) bool {
 	for d.alive(name) {
 		select {
 		case <-ctx.Done():
-			return
+			return false
 		case <-time.After(leavePause):
 		}
 	}
+	return true
 }
 
 // leavePause is how often that is looked at.
@@ -77,12 +84,8 @@ func (d *Dir) recall(id string) error {
 	defer cancel()
 	old := &Group{Info: Info{ID: id}, socket: filepath.Join(d.path, name, "control")}
 	_, err := old.ask(ctx, OpLeave)
-	for d.alive(name) {
-		select {
-		case <-ctx.Done():
-			return errors.Join(fmt.Errorf("group %s: what it left here when it went to another host does not end", id), err)
-		case <-time.After(leavePause):
-		}
+	if !d.awaitDead(ctx, name) {
+		return errors.Join(fmt.Errorf("group %s: what it left here when it went to another host does not end", id), err)
 	}
 	d.remove(name)
 	return nil

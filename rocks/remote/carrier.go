@@ -44,7 +44,7 @@ type carrier struct {
 	links        sync.WaitGroup // the ssh
 
 	mu     sync.Mutex
-	under  []*exec.Cmd // way, oldest first
+	under  []*exec.Cmd // the ssh that are under way, oldest first
 	closed bool
 }
 

@@ -30,6 +30,6 @@ func newKey(ctx context.Context, dir, name string) (*key, error) {
 
 // options are those by which ssh uses it before all others.
 func (k *key) options() []string {
-	return []string{"-oIdentityFile=" + strings.ReplaceAll(k.file, "%", "%%"), "-oPubkeyAuthentication=yes",
+	return []string{"-oIdentityFile=" + literal(k.file), "-oPubkeyAuthentication=yes",
 		"-oPreferredAuthentications=publickey,keyboard-interactive,password"}
 }

@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 
 	"rock/rocks/remote/talk"
@@ -163,7 +162,7 @@ func (s *Session) carry(ctx context.Context, ready *talk.Ready) error {
 // Command returns the command line that is to run under rock.
 func (s *Session) Command() []string {
 	proxy := word(s.options.Self) + " --pass " + word(s.guide.path())
-	first := []string{"-oProxyCommand=" + strings.ReplaceAll(proxy, "%", "%%"), "-oProxyUseFdpass=yes",
+	first := []string{"-oProxyCommand=" + literal(proxy), "-oProxyUseFdpass=yes",
 		"-oControlMaster=no", "-oControlPath=none"}
 	if s.key != nil {
 		first = append(first, s.key.options()...)
@@ -171,9 +170,6 @@ func (s *Session) Command() []string {
 	// What is dead is a rock's to find out, and ssh would give up.
 	return s.command.with(first, []string{"-oServerAliveInterval=0"})
 }
-
-// word quotes a word for a shell.
-func word(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
 // Close ends what was there for the connection, and waits a moment for its last bytes. A connection that has a port of rockd's is
 // not touched.

@@ -47,9 +47,14 @@ func (c *Command) ssh(user string) ssh {
 // command returns the command that has a shell there do something. ssh's options come before the user's.
 func (s ssh) command(options []string, script string) *exec.Cmd {
 	argv := append(append(append([]string{}, quiet...), options...), s.options...)
-	script = "exec sh -c '" + strings.ReplaceAll(script, "'", `'\''`) + "'" // whatever shell the user has
-	return exec.Command(s.program, append(argv, s.host, script)...)
+	return exec.Command(s.program, append(argv, s.host, "exec sh -c "+word(script))...) // whatever shell the user has
 }
+
+// word quotes a word for a shell.
+func word(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+
+// literal keeps ssh from finding tokens in the value of an option (ssh_config(5), TOKENS).
+func literal(s string) string { return strings.ReplaceAll(s, "%", "%%") }
 
 // sharing returns the options by which an ssh shares the connection of one before, so that nobody is asked again. Without a
 // master it may be one of the user's own.
@@ -57,7 +62,7 @@ func (s ssh) sharing() []string {
 	if s.master == "" {
 		return []string{"-oControlMaster=no"}
 	}
-	return []string{"-oControlMaster=auto", "-oControlPath=" + strings.ReplaceAll(s.master, "%", "%%"), "-oControlPersist=yes"}
+	return []string{"-oControlMaster=auto", "-oControlPath=" + literal(s.master), "-oControlPersist=yes"}
 }
 
 // stopMaster has the shared connection end with the last ssh that uses it.

@@ -129,8 +129,7 @@ func decodeLeave(b []byte, n nonce) (r Record, err error) {
 	if r, err = decodeRecord(b[:at]); err != nil {
 		return r, err
 	}
-	copy(r.proof[:], b[at:])
-	if !verify(r.public, r.proof, labelLeave, n[:], b[:at]) {
+	if !verify(r.public, [ed25519.SignatureSize]byte(b[at:]), labelLeave, n[:], b[:at]) {
 		return r, errors.New("a record from somebody else")
 	}
 	return r, nil

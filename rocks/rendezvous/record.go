@@ -4,7 +4,6 @@ import (
 	"crypto/ed25519"
 	"encoding/binary"
 	"errors"
-	"net/netip"
 	"time"
 
 	"rock/rocks/wire"
@@ -18,8 +17,7 @@ type Record struct {
 	Where    wire.Addresses
 	signed   time.Duration // Lifetime as it was signed
 	sum      [ed25519.SignatureSize]byte
-	proof    [ed25519.SignatureSize]byte // of who leaves it, on this connection; not in one that was found
-	identity *Identity                   // to make that proof
+	identity *Identity // of who leaves it: for the proof of that; not in one that was found
 }
 
 // MaxLifetime bounds how long word is kept.
@@ -34,15 +32,6 @@ func (i Identity) Record(sequence uint64, lifetime time.Duration, where wire.Add
 
 // Name returns the name under which it is left.
 func (r *Record) Name() Name { return nameOf(r.public) }
-
-// Addresses returns where the end is.
-func (r *Record) Addresses() []netip.AddrPort {
-	list := make([]netip.AddrPort, 0, len(r.Where.Addrs))
-	for _, a := range r.Where.Addrs {
-		list = append(list, netip.AddrPortFrom(a, r.Where.Port))
-	}
-	return list
-}
 
 // body is what is signed: public key (32), sequence (8), lifetime in seconds (4), addresses.
 func (r *Record) body() []byte {

@@ -54,7 +54,7 @@ func TestExchange(t *testing.T) {
 		t.Fatalf("got %+v, %v", found, err)
 	}
 	r := found[0]
-	if got := r.Addresses(); len(got) != 2 || got[0] != netip.MustParseAddrPort("192.0.2.1:4000") || got[1] != netip.MustParseAddrPort("[2001:db8::1]:4000") {
+	if got := r.Where.AddrPorts(); len(got) != 2 || got[0] != netip.MustParseAddrPort("192.0.2.1:4000") || got[1] != netip.MustParseAddrPort("[2001:db8::1]:4000") {
 		t.Errorf("got %v", got)
 	}
 	if r.Sequence != 1 || r.Lifetime <= 0 || r.Lifetime > time.Minute {

@@ -77,7 +77,8 @@ func (s *Server) Serve(l net.Listener) error {
 			time.Sleep(100 * time.Millisecond)
 			continue
 		}
-		if !s.admit(conn) {
+		host := Host(conn)
+		if !s.admit(conn, host) {
 			s.stats.Turned.Add(1)
 			conn.Close()
 			continue
@@ -85,7 +86,7 @@ func (s *Server) Serve(l net.Listener) error {
 		s.stats.Conns.Add(1)
 		s.work.Go(func() {
 			defer s.dismiss(conn)
-			s.serve(conn)
+			s.serve(conn, host)
 		})
 	}
 }
@@ -102,8 +103,7 @@ func (s *Server) Close() {
 }
 
 // admit keeps the number of connections within bounds, in all and from one host.
-func (s *Server) admit(conn net.Conn) bool {
-	host := hostOf(conn)
+func (s *Server) admit(conn net.Conn, host netip.Prefix) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.end.Err() != nil || len(s.conns) >= s.cfg.Conns || s.hosts[host] >= s.cfg.PerHost {
@@ -114,16 +114,19 @@ func (s *Server) admit(conn net.Conn) bool {
 	return true
 }
 
-func hostOf(conn net.Conn) netip.Prefix {
+// Host returns whom a connection is counted for where what one host may do is bounded: its address, for IPv6 the network of 64
+// bits, of which a host may have all addresses. Connections without an address are all of one host.
+func Host(conn net.Conn) netip.Prefix {
 	a, err := netip.ParseAddrPort(conn.RemoteAddr().String())
 	if err != nil {
 		return netip.Prefix{}
 	}
-	bits := 32
-	if a.Addr().Unmap().Is6() {
+	ip := a.Addr().Unmap()
+	bits := ip.BitLen()
+	if ip.Is6() {
 		bits = 64
 	}
-	p, _ := a.Addr().Unmap().Prefix(bits)
+	p, _ := ip.Prefix(bits)
 	return p
 }
 
@@ -139,7 +142,7 @@ func (s *Server) dismiss(conn net.Conn) {
 }
 
 // serve answers one request after the other. What cannot be read ends the connection; so does a client that does not read.
-func (s *Server) serve(conn net.Conn) {
+func (s *Server) serve(conn net.Conn, host netip.Prefix) {
 	var n nonce
 	_, _ = rand.Read(n[:]) // never fails
 	_ = conn.SetDeadline(time.Now().Add(idle))
@@ -161,7 +164,7 @@ func (s *Server) serve(conn net.Conn) {
 		pace.wait(s.end, 1)
 		switch k {
 		case kindLeave:
-			err = s.answer(out, kindLeft, []byte{byte(s.leave(body, n, hostOf(conn)))})
+			err = s.answer(out, kindLeft, []byte{byte(s.leave(body, n, host))})
 		case kindSeek:
 			err = s.answer(out, kindFound, s.seek(body))
 		case kindJoin:

@@ -2,6 +2,7 @@ package rendezvous
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"sync"
 	"time"
@@ -23,26 +24,50 @@ var (
 	ErrFull = errors.New("no room for another name")
 )
 
+// Item is what a Store keeps under a name.
+type Item struct {
+	Sequence uint64
+	Until    time.Time // it is worth nothing from then on
+	Value    []byte
+}
+
+// Stands says whether a new item with a sequence may not replace it.
+func (i Item) Stands(sequence uint64) bool {
+	return i.Until.After(time.Now()) && i.Sequence >= sequence
+}
+
+const itemHeader = 16
+
+// Encode returns it in a form for stores that keep bytes: sequence (8), until, in milliseconds since 1970 (8), value. The most significant
+// byte comes first.
+func (i Item) Encode() []byte {
+	b := binary.BigEndian.AppendUint64(nil, i.Sequence)
+	b = binary.BigEndian.AppendUint64(b, uint64(i.Until.UnixMilli()))
+	return append(b, i.Value...)
+}
+
+// DecodeItem is the inverse of Encode; Value is a part of b. What is too short is an item that has expired.
+func DecodeItem(b []byte) Item {
+	if len(b) < itemHeader {
+		return Item{}
+	}
+	return Item{binary.BigEndian.Uint64(b), time.UnixMilli(int64(binary.BigEndian.Uint64(b[8:]))), b[itemHeader:]}
+}
+
 // Memory is a Store that forgets everything with its process.
 type Memory struct {
 	most int
 
 	mu    sync.Mutex
-	items map[Name]item
+	items map[Name]Item
 	swept time.Time
-}
-
-type item struct {
-	sequence uint64
-	value    []byte
-	until    time.Time
 }
 
 // sweepEvery is how often what has expired is looked for, if there is room.
 const sweepEvery = time.Minute
 
 // NewMemory returns a Memory for so many names.
-func NewMemory(most int) *Memory { return &Memory{most: most, items: map[Name]item{}} }
+func NewMemory(most int) *Memory { return &Memory{most: most, items: map[Name]Item{}} }
 
 // Put implements Store.
 func (m *Memory) Put(_ context.Context, name Name, sequence uint64, value []byte, until time.Time) error {
@@ -54,12 +79,12 @@ func (m *Memory) Put(_ context.Context, name Name, sequence uint64, value []byte
 	}
 	old, there := m.items[name]
 	switch {
-	case there && old.until.After(now) && old.sequence >= sequence:
+	case there && old.Stands(sequence):
 		return ErrOld
 	case !there && len(m.items) >= m.most:
 		return ErrFull
 	}
-	m.items[name] = item{sequence, value, until}
+	m.items[name] = Item{sequence, until, value}
 	return nil
 }
 
@@ -68,16 +93,16 @@ func (m *Memory) Get(_ context.Context, name Name) ([]byte, time.Time, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	i, there := m.items[name]
-	if !there || !i.until.After(time.Now()) {
+	if !there || !i.Until.After(time.Now()) {
 		return nil, time.Time{}, nil
 	}
-	return i.value, i.until, nil
+	return i.Value, i.Until, nil
 }
 
 func (m *Memory) sweep(now time.Time) {
 	m.swept = now
 	for name, i := range m.items {
-		if !i.until.After(now) {
+		if !i.Until.After(now) {
 			delete(m.items, name)
 		}
 	}

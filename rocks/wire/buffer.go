@@ -14,14 +14,20 @@ type Addresses struct {
 	Addrs []netip.Addr // best first; at most MaxAddrs, without zones
 }
 
+// AddrPorts returns the addresses with their port, in a list of its own.
+func (a Addresses) AddrPorts() []netip.AddrPort {
+	list := make([]netip.AddrPort, 0, len(a.Addrs))
+	for _, ip := range a.Addrs {
+		list = append(list, netip.AddrPortFrom(ip, a.Port))
+	}
+	return list
+}
+
 // Address families as they travel.
 const (
 	familyV4 = 4
 	familyV6 = 6
 )
-
-// AppendAddresses appends the encoding that DecodeAddresses reads, with at most MaxAddrs addresses.
-func AppendAddresses(b []byte, a Addresses) []byte { return appendAddresses(b, a) }
 
 // DecodeAddresses reads what is nothing but an encoding of addresses.
 func DecodeAddresses(b []byte) (Addresses, error) {
@@ -33,7 +39,8 @@ func DecodeAddresses(b []byte) (Addresses, error) {
 	return a, nil
 }
 
-func appendAddresses(b []byte, a Addresses) []byte {
+// AppendAddresses appends the encoding that DecodeAddresses reads, with at most MaxAddrs addresses.
+func AppendAddresses(b []byte, a Addresses) []byte {
 	b = binary.BigEndian.AppendUint16(b, a.Port)
 	addrs := a.Addrs[:min(len(a.Addrs), MaxAddrs)]
 	at := len(b)

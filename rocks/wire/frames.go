@@ -79,9 +79,9 @@ func (f Ping) appendFrameBody(b []byte) []byte  { return binary.BigEndian.Append
 func (f Pong) appendFrameBody(b []byte) []byte  { return binary.BigEndian.AppendUint64(b, f.Token) }
 func (f Fin) appendFrameBody(b []byte) []byte   { return binary.BigEndian.AppendUint64(b, f.Offset) }
 func (f Reset) appendFrameBody(b []byte) []byte { return append(b, byte(f.Code)) }
-func (f Moved) appendFrameBody(b []byte) []byte { return appendAddresses(b, f.Addresses) }
+func (f Moved) appendFrameBody(b []byte) []byte { return AppendAddresses(b, f.Addresses) }
 func (f AddressUpdate) appendFrameBody(b []byte) []byte {
-	return appendAddresses(b, f.Addresses)
+	return AppendAddresses(b, f.Addresses)
 }
 
 // ParseFrameBody decodes the whole body of a frame of type t whose header

@@ -34,7 +34,7 @@ func (m *Hello) appendBody(b []byte) []byte {
 	b = append(b, m.PublicKey[:]...)
 	b = append(b, m.Nonce[:]...)
 	b = binary.BigEndian.AppendUint64(b, m.Limit)
-	return appendAddresses(b, m.Addresses)
+	return AppendAddresses(b, m.Addresses)
 }
 
 func (m *Hello) parseBody(r *reader) {
@@ -83,7 +83,7 @@ func (m *Welcome) appendBody(b []byte) []byte {
 	b = append(b, m.PublicKey[:]...)
 	b = append(b, m.Nonce[:]...)
 	b = binary.BigEndian.AppendUint64(b, m.Limit)
-	b = appendAddresses(b, m.Addresses)
+	b = AppendAddresses(b, m.Addresses)
 	return append(b, m.MAC[:]...)
 }
 

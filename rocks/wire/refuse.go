@@ -49,7 +49,7 @@ func (*Refuse) Type() Type { return TypeRefuse }
 
 func (m *Refuse) appendBody(b []byte) []byte {
 	b = append(b, byte(m.Reason), m.Versions.Min, m.Versions.Max)
-	b = appendAddresses(b, m.Addresses)
+	b = AppendAddresses(b, m.Addresses)
 	return append(b, m.MAC[:]...)
 }
 

@@ -30,7 +30,7 @@ func (m *Resume) appendBody(b []byte) []byte {
 	b = binary.BigEndian.AppendUint32(b, m.PeerEpoch)
 	b = binary.BigEndian.AppendUint64(b, m.Generation)
 	b = append(b, m.Nonce[:]...)
-	return appendAddresses(b, m.Addresses)
+	return AppendAddresses(b, m.Addresses)
 }
 
 func (m *Resume) parseBody(r *reader) {
@@ -75,7 +75,7 @@ func (m *Challenge) appendBody(b []byte) []byte {
 	b = binary.BigEndian.AppendUint64(b, m.Received)
 	b = binary.BigEndian.AppendUint64(b, m.Limit)
 	b = append(b, m.Nonce[:]...)
-	b = appendAddresses(b, m.Addresses)
+	b = AppendAddresses(b, m.Addresses)
 	return append(b, m.MAC[:]...)
 }
 

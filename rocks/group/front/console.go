@@ -88,7 +88,7 @@ func newConsole(replaced, avoid []int) (*console, error) {
 	return c, nil
 }
 
-// duplicate returns another descriptor of an open file. Ours would not survive releaseStandard.
+// duplicate returns another descriptor of an open file. Ours would not survive stage.ReleaseStandard.
 func duplicate(fd int) (int, error) {
 	dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3)
 	if err != nil {

@@ -112,7 +112,7 @@ func run(j job) (Result, error) {
 	if f.session {
 		f.keepNotices()
 	}
-	releaseStandard()
+	stage.ReleaseStandard()
 	f.console.attend(f.command)
 	f.forwardEarly(started.Joined)
 	f.mirror(&result)
@@ -141,19 +141,6 @@ func (f *front) forwardEarly(joined stage.Moment) {
 		// The command may not have been in the process group yet. Rather twice than never.
 		f.witness.saw(s.number())
 		f.send(&s.signal)
-	}
-}
-
-// releaseStandard lets go of what the user gave the command: who reads from a pipe
-// waits until the last writer has closed it, and we are none.
-func releaseStandard() {
-	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
-	if err != nil {
-		return
-	}
-	defer null.Close()
-	for fd := range 3 {
-		_ = unix.Dup3(int(null.Fd()), fd, 0)
 	}
 }
 

@@ -3,16 +3,16 @@ package once
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
 	"strings"
 	"sync"
 	"time"
-)
 
-// defaultTimeout is for how long a link may be missing unless the client says so.
-const defaultTimeout = 72 * time.Hour
+	"rock/rocks"
+)
 
 // guests are the keys that are let in.
 type guests struct {
@@ -39,7 +39,7 @@ func (g *guests) once(key string, sshd netip.Addr, now time.Time) error {
 // anew from time to time.
 func (g *guests) attach(key string, port uint16, timeout time.Duration) error {
 	if timeout == 0 {
-		timeout = defaultTimeout
+		timeout = rocks.DefaultTimeout
 	}
 	command := fmt.Sprintf("%s attach %d", executable(), port)
 	options := []string{"restrict", `command="` + strings.ReplaceAll(command, `"`, `\"`) + `"`}
@@ -59,7 +59,7 @@ func (g *guests) add(key string, options []string, until time.Time) (string, err
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closed {
-		return "", fmt.Errorf("let a key in: rockd ends")
+		return "", errors.New("let a key in: rockd ends")
 	}
 	line, err := g.keys.add(key, options, newName(), until)
 	if err == nil {

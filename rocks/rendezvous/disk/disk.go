@@ -3,7 +3,6 @@ package disk
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -28,7 +27,7 @@ type Store struct {
 
 var _ rendezvous.Store = (*Store)(nil)
 
-var bucket = []byte("words 1") // the form of its values is below
+var bucket = []byte("words 1") // the form of its values is that of rendezvous.Item
 
 const (
 	// openTime bounds the wait for another process that has the file.
@@ -74,37 +73,20 @@ func (s *Store) Close() error {
 	return errors.Join(s.db.Sync(), s.db.Close())
 }
 
-// A value is: sequence (8), until, in milliseconds since 1970 (8), what is stored. The most significant byte comes first.
-const header = 16
-
-func encode(sequence uint64, until time.Time, value []byte) []byte {
-	b := binary.BigEndian.AppendUint64(nil, sequence)
-	b = binary.BigEndian.AppendUint64(b, uint64(until.UnixMilli()))
-	return append(b, value...)
-}
-
-func decode(b []byte) (sequence uint64, until time.Time, value []byte) {
-	if len(b) < header {
-		return 0, time.Time{}, nil
-	}
-	return binary.BigEndian.Uint64(b), time.UnixMilli(int64(binary.BigEndian.Uint64(b[8:]))), b[header:]
-}
-
 // Put implements rendezvous.Store. Those who come at the same time share a write.
 func (s *Store) Put(_ context.Context, name rendezvous.Name, sequence uint64, value []byte, until time.Time) error {
 	isNew := false
 	err := s.db.Batch(func(tx *bbolt.Tx) error { // which may be called more than once
 		b := tx.Bucket(bucket)
 		old := b.Get(name[:])
-		newest, expires, _ := decode(old)
 		switch {
-		case old != nil && expires.After(time.Now()) && newest >= sequence:
+		case old != nil && rendezvous.DecodeItem(old).Stands(sequence):
 			return rendezvous.ErrOld
 		case old == nil && s.names.Load() >= s.most:
 			return rendezvous.ErrFull
 		}
 		isNew = old == nil
-		return b.Put(name[:], encode(sequence, until, value))
+		return b.Put(name[:], rendezvous.Item{Sequence: sequence, Until: until, Value: value}.Encode())
 	})
 	if err == nil && isNew {
 		s.names.Add(1)
@@ -115,9 +97,9 @@ func (s *Store) Put(_ context.Context, name rendezvous.Name, sequence uint64, va
 // Get implements rendezvous.Store.
 func (s *Store) Get(_ context.Context, name rendezvous.Name) (value []byte, until time.Time, err error) {
 	err = s.db.View(func(tx *bbolt.Tx) error {
-		_, expires, v := decode(tx.Bucket(bucket).Get(name[:]))
-		if expires.After(time.Now()) {
-			value, until = append([]byte(nil), v...), expires
+		i := rendezvous.DecodeItem(tx.Bucket(bucket).Get(name[:]))
+		if i.Until.After(time.Now()) {
+			value, until = append([]byte(nil), i.Value...), i.Until
 		}
 		return nil
 	})
@@ -143,7 +125,7 @@ func (s *Store) removeExpired(now time.Time) error {
 		b := tx.Bucket(bucket)
 		var dead [][]byte
 		err := b.ForEach(func(name, value []byte) error {
-			if _, until, _ := decode(value); !until.After(now) {
+			if !rendezvous.DecodeItem(value).Until.After(now) {
 				dead = append(dead, append([]byte(nil), name...))
 			}
 			return nil

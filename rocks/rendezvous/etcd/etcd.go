@@ -3,7 +3,6 @@ package etcd
 
 import (
 	"context"
-	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -15,7 +14,8 @@ import (
 	"rock/rocks/rendezvous"
 )
 
-// prefix begins the keys; the name, in hexadecimal, ends them. The number is the version of the form of the values.
+// prefix begins the keys; the name, in hexadecimal, ends them. The number is the version of the form of the
+// values, which is that of rendezvous.Item.
 const prefix = "/rock/rendezvous/1/"
 
 const (
@@ -52,22 +52,15 @@ func (s *Store) Close() error { return s.client.Close() }
 
 func key(name rendezvous.Name) string { return prefix + hex.EncodeToString(name[:]) }
 
-// A value is: sequence (8), until, in milliseconds since 1970 (8), what is stored. The most significant byte comes first. The key has a
-// lease, by which the cluster removes it some time later.
-const header = 16
-
-// Put implements rendezvous.Store.
+// Put implements rendezvous.Store. The key has a lease, by which the cluster removes it some time later.
 func (s *Store) Put(ctx context.Context, name rendezvous.Name, sequence uint64, value []byte, until time.Time) error {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
-	b := binary.BigEndian.AppendUint64(nil, sequence)
-	b = binary.BigEndian.AppendUint64(b, uint64(until.UnixMilli()))
-	b = append(b, value...)
 	lease, err := s.client.Grant(ctx, int64(time.Until(until)/time.Second)+1)
 	if err != nil {
 		return fmt.Errorf("etcd: %w", err)
 	}
-	err = s.put(ctx, key(name), sequence, string(b), lease.ID)
+	err = s.put(ctx, key(name), rendezvous.Item{Sequence: sequence, Until: until, Value: value}, lease.ID)
 	if err != nil {
 		_, _ = s.client.Revoke(ctx, lease.ID) // it expires as well
 	}
@@ -75,7 +68,8 @@ func (s *Store) Put(ctx context.Context, name rendezvous.Name, sequence uint64, 
 }
 
 // put writes a value unless a newer one is there, or comes there meanwhile.
-func (s *Store) put(ctx context.Context, key string, sequence uint64, value string, lease clientv3.LeaseID) error {
+func (s *Store) put(ctx context.Context, key string, i rendezvous.Item, lease clientv3.LeaseID) error {
+	value := string(i.Encode())
 	for range mostTries {
 		old, err := s.client.Get(ctx, key)
 		if err != nil {
@@ -84,7 +78,7 @@ func (s *Store) put(ctx context.Context, key string, sequence uint64, value stri
 		revision := int64(0)
 		if len(old.Kvs) > 0 {
 			revision = old.Kvs[0].ModRevision
-			if v := old.Kvs[0].Value; len(v) >= header && binary.BigEndian.Uint64(v) >= sequence && expires(v).After(time.Now()) {
+			if rendezvous.DecodeItem(old.Kvs[0].Value).Stands(i.Sequence) {
 				return rendezvous.ErrOld
 			}
 		}
@@ -102,8 +96,6 @@ func (s *Store) put(ctx context.Context, key string, sequence uint64, value stri
 	return errors.New("etcd: others write the same name all the time")
 }
 
-func expires(v []byte) time.Time { return time.UnixMilli(int64(binary.BigEndian.Uint64(v[8:]))) }
-
 // Get implements rendezvous.Store.
 func (s *Store) Get(ctx context.Context, name rendezvous.Name) ([]byte, time.Time, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
@@ -112,13 +104,12 @@ func (s *Store) Get(ctx context.Context, name rendezvous.Name) ([]byte, time.Tim
 	if err != nil {
 		return nil, time.Time{}, fmt.Errorf("etcd: %w", err)
 	}
-	if len(found.Kvs) == 0 || len(found.Kvs[0].Value) < header {
+	if len(found.Kvs) == 0 {
 		return nil, time.Time{}, nil
 	}
-	v := found.Kvs[0].Value
-	until := expires(v)
-	if !until.After(time.Now()) {
+	i := rendezvous.DecodeItem(found.Kvs[0].Value)
+	if !i.Until.After(time.Now()) {
 		return nil, time.Time{}, nil
 	}
-	return v[header:], until, nil
+	return i.Value, i.Until, nil
 }
