@@ -46,7 +46,7 @@ type leg struct {
 	left     atomic.Bool   // the program's bytes have ended in order
 	parked   chan struct{} // answered when both directions are at rest
 	unparked chan bool     // carry on, or not
-	over     chan struct{} // closed at the end
+	over     chan struct{} // closed at the end, after onEnded
 
 	// Owned by run and its two goroutines while carrying, by the caller of park
 	// while parked.
@@ -65,8 +65,10 @@ type cargo struct {
 // run carries bytes both ways until both directions have ended, then closes
 // both sides. It is the goroutine that owns the leg.
 func (l *leg) run() {
-	defer l.onEnded()
+	// Whoever sees that the leg is over must not find it among those that are carried: to park it
+	// would break off the leg that has its carrier now.
 	defer close(l.over)
+	defer l.onEnded()
 	for {
 		takeUrgentInline(l.inner)
 		var both sync.WaitGroup
