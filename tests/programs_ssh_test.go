@@ -64,7 +64,8 @@ func TestSSHInteractive(t *testing.T) {
 		term.typed(t, "until stty size | grep '50 132'; do :; done\r")
 		term.expect(t, "\r\n50 132\r\nready> ")
 
-		term.typed(t, "echo sleeping; sleep 1000\r")
+		// One program says so and sleeps: between two of them the shell could take the signal for itself.
+		term.typed(t, "sh -c 'echo sleeping; exec sleep 1000'\r")
 		term.expect(t, "\nsleeping\r\n")
 		term.typed(t, "\x03")
 		term.expect(t, "^C\r\nready> ")

@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	}
 	switch os.Getenv(helper) {
-	case "restore", "restore detached", "restore prepared":
+	case "restore", "restore detached", "restore prepared", "restore given up":
 		restoreHelper(os.Getenv(helper) != "restore", os.Getenv(helper) == "restore prepared")
 	case "signals":
 		reportSignals()

@@ -27,7 +27,7 @@ type RestoreOptions struct {
 	// the image is there.
 	Prepare func(ctx context.Context) error
 	// Ready is called when all is restored and does not run yet, with the addresses where peers find it. An error gives the restore
-	// up; so does the death of this process. nil: nothing is waited for.
+	// up, and Restore returns when nothing is left of it; so does the death of this process. nil: nothing is waited for.
 	Ready func(resume []netip.AddrPort) error
 }
 

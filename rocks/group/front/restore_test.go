@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -25,6 +26,9 @@ import (
 func restoreHelper(detach, prepared bool) {
 	o := RestoreOptions{
 		Dir: os.Args[1], Localhost: true, Detach: detach, Extra: []byte("extra"), Warn: func(line string) { fmt.Println(line) },
+	}
+	if os.Getenv(helper) == "restore given up" {
+		o.Ready = func([]netip.AddrPort) error { return errors.New("somebody else has failed") }
 	}
 	if prepared {
 		o.Prepare = func(ctx context.Context) error {
@@ -58,6 +62,10 @@ func fakeSupervisor(fd int) {
 		return // there is nothing to restore
 	}
 	plan := m.(stage.Plan)
+	if plan.Restore.Hold {
+		giveUp(c, plan.Restore.Dir)
+		return
+	}
 	_, slave, master := plan.Handles.Sort(files)
 	want := &stage.Restore{Dir: plan.Restore.Dir, Options: []byte("extra")}
 	if !plan.Localhost || !reflect.DeepEqual(plan.Restore, want) || slave == nil || (master != nil) != plan.Detached {
@@ -77,6 +85,30 @@ func fakeSupervisor(fd int) {
 	report := fmt.Sprintf("%v %v %q %v", errors.Is(err, io.EOF), session == os.Getpid(), shown[:n], plan.Terminal)
 	_ = os.WriteFile(filepath.Join(plan.Restore.Dir, "alone.new"), []byte(report), 0o600)
 	_ = os.Rename(filepath.Join(plan.Restore.Dir, "alone.new"), filepath.Join(plan.Restore.Dir, "alone"))
+}
+
+// giveUp is the fakeSupervisor of a restore that is not to go on: it takes its time, and leaves the file "undone".
+func giveUp(c *stage.Channel, dir string) {
+	_ = c.Send(stage.Ready{})
+	if _, _, err := c.Receive(); !errors.Is(err, io.EOF) {
+		return
+	}
+	time.Sleep(200 * time.Millisecond)
+	_ = os.WriteFile(filepath.Join(dir, "undone"), nil, 0o600)
+	_ = c.Send(stage.Failed{Status: 125, Reason: "given up"})
+}
+
+// TestGivenUp gives a restore up when it is ready: when the front ends nothing of it is left.
+func TestGivenUp(t *testing.T) {
+	t.Setenv(helper, "restore given up")
+	dir, result := t.TempDir(), filepath.Join(t.TempDir(), "result")
+	out, err := exec.Command(os.Args[0], dir, result).CombinedOutput()
+	if _, statErr := os.Stat(filepath.Join(dir, "undone")); err != nil || statErr != nil {
+		t.Errorf("the front has not waited: %v %v\n%s", statErr, err, out)
+	}
+	if got, err := os.ReadFile(result); err != nil || string(got) != `false "" somebody else has failed` {
+		t.Errorf("result: got %q (%v)", got, err)
+	}
 }
 
 // TestCheckpointed ends a front because the group has been written into an image, on a terminal and without.

@@ -131,6 +131,7 @@ func (f *front) waitStarted(j job) (*stage.Started, error) {
 		}
 	}()
 	decided := make(chan error, 1)
+	var givenUp error
 	for {
 		select {
 		case err := <-decided:
@@ -138,8 +139,8 @@ func (f *front) waitStarted(j job) (*stage.Started, error) {
 				err = f.channel.Send(stage.Go{})
 			}
 			if err != nil {
-				_ = f.channel.Close() // the supervisor gives it up
-				return nil, &Failure{125, err.Error()}
+				givenUp = err
+				_ = f.channel.CloseWrite() // the supervisor gives it up, and says when nothing is left of it
 			}
 		case s := <-f.signals:
 			f.early = append(f.early, earlySignal{s, stage.Now()})
@@ -158,7 +159,13 @@ func (f *front) waitStarted(j job) (*stage.Started, error) {
 				f.pidfd, f.listener, f.progress = m.Handles.Sort(a.files)
 				return &m, nil
 			case stage.Failed:
+				if givenUp != nil {
+					break
+				}
 				return nil, &Failure{m.Status, m.Reason}
+			}
+			if givenUp != nil {
+				return nil, &Failure{125, givenUp.Error()}
 			}
 			return nil, &Failure{125, fmt.Sprintf("the supervisor ended before the command ran (%v); see --log", a.err)}
 		}

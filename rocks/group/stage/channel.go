@@ -60,6 +60,9 @@ func Open(fd int) (*Channel, error) {
 // Close ends the channel; the other end receives io.EOF.
 func (c *Channel) Close() error { return c.conn.Close() }
 
+// CloseWrite says that nothing more is sent; the other end receives io.EOF, and may still send.
+func (c *Channel) CloseWrite() error { return c.conn.CloseWrite() }
+
 // Send sends m with duplicates of files, which stay the caller's.
 func (c *Channel) Send(m Message, files ...*os.File) error {
 	b, err := msgpack.Marshal(m)
