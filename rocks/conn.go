@@ -76,7 +76,9 @@ type Conn struct {
 
 	// Receiving.
 	in          *flight.Ring
-	reading     bool   // a WriteTo has its turn
+	reading     bool   // somebody passes input on: a WriteTo, or the link for it
+	waiting     sink   // of a WriteTo that waits for input; nil for none, or if it must be woken
+	passed      int64  // bytes that the link has passed on for it
 	granted     uint64 // the peer was allowed to send up to here
 	finReceived bool
 	readClosed  bool

@@ -64,6 +64,16 @@ func endpoint(t *testing.T, n rocks.Network, tune func(*rocks.Config)) *rocks.En
 
 func connect(t *testing.T, ea, eb *rocks.Endpoint) (client, server *rocks.Conn) {
 	t.Helper()
+	client, server, err := tryConnect(t, ea, eb)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client, server
+}
+
+// tryConnect is connect where that may fail.
+func tryConnect(t *testing.T, ea, eb *rocks.Endpoint) (client, server *rocks.Conn, err error) {
+	t.Helper()
 	ln, err := eb.Listen(t.Context(), "tcp", "10.0.0.2:80")
 	if err != nil {
 		t.Fatal(err)
@@ -71,13 +81,13 @@ func connect(t *testing.T, ea, eb *rocks.Endpoint) (client, server *rocks.Conn) 
 	defer ln.Close()
 	client, err = ea.Dial(t.Context(), "tcp", "10.0.0.2:80")
 	if err != nil {
-		t.Fatal(err)
+		return nil, nil, err
 	}
 	s, err := ln.Accept()
 	if err != nil {
-		t.Fatal(err)
+		return nil, nil, err
 	}
-	return client, s.(*rocks.Conn)
+	return client, s.(*rocks.Conn), nil
 }
 
 // transfer sends n random bytes each way at once and checks that they arrive.

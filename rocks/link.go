@@ -28,6 +28,7 @@ const linger = 2 * time.Second
 type link struct {
 	c      *Conn
 	nc     net.Conn
+	sink   sink // nc too; nil if it can not be written to without waiting
 	opened time.Time
 	after  chan struct{} // closed when the link before is out of the way
 	wake   chan struct{} // something may be to be sent
@@ -65,13 +66,17 @@ type link struct {
 	goodbyeOut, goodbyeIn bool // the rock has ended here, at the peer
 	tellAddrs             bool // own addresses have changed
 
-	out writeBuffers // the writer's own
+	// out belongs to the writer unless that rests, and then to someone who pushes.
+	out     writeBuffers
+	resting bool // the writer waits to be woken, and had nothing to send
+	pushing bool // somebody else sends just now
+	missed  bool // the writer was woken while somebody did
 }
 
 // newLinkLocked makes the link of a rock; start starts it.
 func newLinkLocked(c *Conn, nc net.Conn, preface []byte) *link {
 	l := &link{
-		c: c, nc: nc, opened: time.Now(), after: c.ended, preface: preface,
+		c: c, nc: nc, sink: sinkOf(nc), opened: time.Now(), after: c.ended, preface: preface,
 		wake: make(chan struct{}, 1), over: make(chan struct{}), ended: make(chan struct{}),
 		reader: make(chan struct{}), writer: make(chan struct{}),
 		next: c.log.Start(), finOut: c.finAcked, ackNow: true,

@@ -61,6 +61,9 @@ type frameReader struct {
 	l    *link
 	buf  []byte
 	r, w int // buf[r:w] is read and not handled
+
+	// The last frame brought much, so the next may, too: no more than its header is read, as its payload is to go elsewhere.
+	brief bool
 }
 
 func (f *frameReader) run() error {
@@ -76,6 +79,7 @@ func (f *frameReader) run() error {
 			return err
 		}
 		f.r += wire.FrameHeaderSize
+		f.brief = f.brief && h.Type == wire.FrameData
 		if h.Type == wire.FrameData {
 			err = f.data(h.Length)
 		} else {
@@ -122,7 +126,11 @@ func (f *frameReader) need(n int) error {
 			f.w = copy(f.buf, f.buf[f.r:f.w])
 			f.r = 0
 		}
-		k, err := f.readInto(f.buf[f.w:])
+		room := f.buf[f.w:]
+		if f.brief {
+			room = room[:max(n-(f.w-f.r), wire.DataHeaderSize)]
+		}
+		k, err := f.readInto(room)
 		f.w += k
 		if err != nil && f.w-f.r < n {
 			return err
@@ -196,6 +204,7 @@ func (f *frameReader) direct(offset uint64, left int) (int, error) {
 	if room == nil {
 		return 0, f.need(1)
 	}
+	f.brief = left > readBuffer
 	n, err := f.readInto(room)
 	if err != nil {
 		return 0, err

@@ -18,8 +18,9 @@ type writeBuffers struct {
 	flat  []byte // control frames, and data frames if they are small
 	heads [maxFrames][wire.DataHeaderSize]byte
 	parts [1 + 3*maxFrames][]byte
-	n     int  // parts in use
-	final bool // the rock ends with this batch
+	n     int    // parts in use
+	rest  []byte // of a batch that somebody else has begun
+	final bool   // the rock ends with this batch
 }
 
 // write is the goroutine that sends. It sends all that is pending in one go.
@@ -91,11 +92,28 @@ func (l *link) fillBatch() (full, end bool) {
 	c := l.c
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	o := &l.out
-	o.flat, o.n, o.final = o.flat[:0], 0, false
+	if l.pushing {
+		l.missed = true
+		return false, false
+	}
+	l.resting = false
 	if c.link != l {
 		return false, l.ending
 	}
+	o := &l.out
+	if len(o.rest) > 0 {
+		o.parts[0], o.n, o.rest, o.final = o.rest, 1, nil, false
+		return true, false
+	}
+	l.fillLocked()
+	l.resting = o.n == 0
+	return o.n > 0, false
+}
+
+// fillLocked is fillBatch for whoever l.out belongs to.
+func (l *link) fillLocked() {
+	c, o := l.c, &l.out
+	o.flat, o.n, o.final = o.flat[:0], 0, false
 	l.controlLocked()
 	if c.reset == wire.ResetDone && !c.wasReset {
 		l.dataLocked()
@@ -108,5 +126,4 @@ func (l *link) fillBatch() (full, end bool) {
 	if len(o.flat) > 0 && o.n == 0 {
 		o.parts[0], o.n = o.flat, 1
 	}
-	return o.n > 0, false
 }

@@ -87,10 +87,13 @@ func (c *Conn) ackStep() uint64 { return uint64(max(1, min(ackEvery, c.in.Limit(
 // buffer. Bytes that w has not taken stay readable. It implements io.WriterTo.
 func (c *Conn) WriteTo(w io.Writer) (int64, error) {
 	var total int64
+	direct := sinkOf(w)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for {
-		if err := c.awaitInputLocked(false); err == io.EOF {
+		n, err := c.awaitPassingLocked(direct)
+		total += n
+		if err == io.EOF {
 			return total, nil
 		} else if err != nil {
 			return total, c.opError("read", err)
@@ -100,7 +103,7 @@ func (c *Conn) WriteTo(w io.Writer) (int64, error) {
 		c.in.Pin()
 		c.reading = true
 		c.mu.Unlock()
-		n, err := writeBoth(w, a, b)
+		n, err = writeBoth(w, a, b)
 		c.mu.Lock()
 		c.reading = false
 		c.in.Unpin()
@@ -111,6 +114,22 @@ func (c *Conn) WriteTo(w io.Writer) (int64, error) {
 			return total, err
 		}
 	}
+}
+
+// awaitPassingLocked is awaitInputLocked for a WriteTo. As long as it waits the link may pass what comes on to its sink, if it
+// has one; how much that was is returned.
+func (c *Conn) awaitPassingLocked(s sink) (int64, error) {
+	for c.waiting != nil {
+		c.readers.Wait() // for another WriteTo
+	}
+	c.waiting, c.passed = s, 0
+	err := c.awaitInputLocked(false)
+	c.waiting = nil
+	c.readers.Broadcast() // for that
+	for c.reading {
+		c.readers.Wait() // a part of the input may be on its way through the sink
+	}
+	return c.passed, err
 }
 
 // writeBoth writes a and b to w, in one system call where w can do that.

@@ -34,6 +34,7 @@ func (l *link) receive(offset uint64, p []byte) error {
 	if len(p) == 0 {
 		return nil
 	}
+	p = p[c.deliverLocked(p):]
 	if n := c.in.Append(p); n < len(p) {
 		return violation(wire.FrameData, "no room for %d bytes", len(p)-n)
 	}
@@ -67,7 +68,7 @@ func (c *Conn) receivedMoreLocked(l *link) {
 		}
 	case c.readClosed:
 		c.discardLocked()
-	default:
+	case c.in.Len() > 0:
 		c.readers.Broadcast()
 	}
 	switch due := c.receivedLocked() - l.ackTold; {

@@ -21,7 +21,7 @@ func (c *Conn) Write(p []byte) (int, error) {
 			return n, c.opError("write", err)
 		}
 		n += c.log.Append(p[n:])
-		c.kickLocked()
+		c.pushLocked()
 	}
 	return n, nil
 }
@@ -45,13 +45,18 @@ func (c *Conn) endWriteLocked() {
 	c.writers.Broadcast()
 }
 
+// unsentMost is from how many bytes on that the link has not been given yet a program waits, although there is room in the
+// flight log: enough for the link never to want, and no more that would have to be kept and carried along. While there is no link
+// the log may fill up.
+const unsentMost = maxBatch
+
 // awaitRoomLocked waits until there is room in the flight log.
 func (c *Conn) awaitRoomLocked() error {
 	for {
 		if err := c.writeErrLocked(); err != nil {
 			return err
 		}
-		if c.log.Free() > 0 {
+		if c.log.Free() > 0 && (c.link == nil || c.log.End() < c.link.next+unsentMost) {
 			return nil
 		}
 		c.kickLocked() // the writer may want to ask for an ack
@@ -113,7 +118,7 @@ func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
 				return total, c.opError("write", err)
 			}
 			c.log.Commit(n)
-			c.kickLocked()
+			c.pushLocked()
 			total += int64(n)
 		}
 		if readErr == io.EOF {

@@ -101,6 +101,17 @@ func (r *Ring) Commit(k int) {
 	r.lent = false
 }
 
+// Skip counts k bytes as added and trimmed that never were in the queue, which must be empty: whoever needs them has got
+// them another way. What Reserve returned is not valid any more.
+func (r *Ring) Skip(k int) {
+	if k < 0 || r.n > 0 {
+		panic("flight: skip in a ring that is not empty")
+	}
+	r.lent = false
+	r.start += uint64(k)
+	r.acked = r.start
+}
+
 // Shrink frees the memory of an empty ring, unless it is small or in use.
 func (r *Ring) Shrink() {
 	if r.n == 0 && !r.pinned && !r.lent && len(r.buf) > keepSize {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -70,7 +71,7 @@ func (l *leg) run() {
 	defer close(l.over)
 	defer l.onEnded()
 	for {
-		takeUrgentInline(l.inner)
+		prepare(l.inner)
 		var both sync.WaitGroup
 		both.Go(l.carryToPeer)
 		both.Go(l.carryToProgram)
@@ -87,15 +88,19 @@ func (l *leg) run() {
 	_ = l.outer.Close()
 }
 
-// takeUrgentInline makes urgent bytes arrive in line: their mark is lost, they
-// are not.
-func takeUrgentInline(c *net.TCPConn) {
+// legWindow is how many bytes a program can send that we have not read. The kernel would let that grow to many megabytes, and
+// whatever is in the leg must be kept and carried along, but makes nothing faster.
+const legWindow = 1 << 20
+
+// prepare sets the options of our end of a leg. Urgent bytes arrive in line: their mark is lost, they are not.
+func prepare(c *net.TCPConn) {
 	raw, err := c.SyscallConn()
 	if err != nil {
 		return
 	}
 	_ = raw.Control(func(fd uintptr) {
 		_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_OOBINLINE, 1)
+		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_WINDOW_CLAMP, legWindow)
 	})
 }
 
@@ -204,6 +209,9 @@ func (w *watched) Read(b []byte) (int, error) {
 	}
 	return n, err
 }
+
+// SyscallConn is how little is written without waiting. An error of that is met by the next Write.
+func (w *watched) SyscallConn() (syscall.RawConn, error) { return w.Conn.(syscall.Conn).SyscallConn() }
 
 func (w *watched) Write(b []byte) (int, error) {
 	n, err := w.Conn.Write(b)

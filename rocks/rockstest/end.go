@@ -92,6 +92,22 @@ func (e *end) Write(p []byte) (n int, err error) {
 	}
 }
 
+// TryWrite is as much of Write as can be done without waiting. It returns 0 where that would return an error.
+func (e *end) TryWrite(p []byte) (n int) {
+	e.net.mu.Lock()
+	defer e.net.mu.Unlock()
+	for n < len(p) && !e.closed && !e.writeBy.passed() && e.err == nil && !e.writeShut {
+		space := e.net.cfg.SendBuffer - e.out.queued
+		if space <= 0 {
+			break
+		}
+		piece := p[n : n+min(len(p)-n, space, segmentSize)]
+		e.out.push(segment{data: append([]byte(nil), piece...)})
+		n += len(piece)
+	}
+	return n
+}
+
 // Close sends a FIN, or a RST if there is unread input or linger is 0. What was
 // written still arrives, in the background.
 func (e *end) Close() error {

@@ -58,11 +58,13 @@ var programs = []struct{ name, source, arch string }{
 	{name: "talk", source: "./tests/programs/talk"},
 	{name: "rewrite", source: "./tests/programs/rewrite"},
 	{name: "throttle", source: "./tests/programs/throttle"},
+	{name: "crowd", source: "./tests/programs/crowd"},
+	{name: "wire", source: "./tests/programs/wire"},
 	{name: "talk386", source: "./tests/programs/talk", arch: "386"},
 }
 
 // cPrograms are directories of tests/programs with a program in C each.
-var cPrograms = []string{"job", "waiters"}
+var cPrograms = []string{"job", "waiters", "pingpong", "churn", "calls"}
 
 // build makes the programs once per process: in bin, where nothing is made anew
 // that is up to date, and copied from there, so that nobody changes them under a

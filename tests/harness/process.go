@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"rock/tests/lab"
 )
@@ -72,6 +73,34 @@ func (p Process) Switches() int {
 		}
 	}
 	return sum
+}
+
+// ClockTicks is how many of the ticks in /proc/PID/stat and /proc/stat a second has (proc(5); USER_HZ, on all
+// architectures that we have).
+const ClockTicks = 100
+
+// CPU is how much processor time a process has used; 0 if it has ended.
+func (p Process) CPU() time.Duration {
+	stat, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(p.Pid), "stat"))
+	if err != nil {
+		return 0
+	}
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	user, _ := strconv.Atoi(fields[11])
+	system, _ := strconv.Atoi(fields[12])
+	return time.Duration(user+system) * time.Second / ClockTicks
+}
+
+// Memory is how many bytes of memory a process has (VmRSS); 0 if it has ended.
+func (p Process) Memory() int {
+	text, _ := os.ReadFile(filepath.Join("/proc", strconv.Itoa(p.Pid), "status"))
+	for line := range strings.Lines(string(text)) {
+		if n, found := strings.CutPrefix(line, "VmRSS:"); found {
+			k, _ := strconv.Atoi(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(n), "kB")))
+			return k << 10
+		}
+	}
+	return 0
 }
 
 // RuntimeFiles are the files in the runtime directory of a host, where all temporary ones are too, that match a pattern.

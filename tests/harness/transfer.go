@@ -22,6 +22,7 @@ type TransferSpec struct {
 	Bytes int64         // each way
 	Rate  int64         // bytes per second each way, 0 for no limit
 	Tick  time.Duration // small blocks this often instead, until Finish
+	Gap   time.Duration // a pause that is longer is told of; 0 for 100 ms; not in Python or C
 	Idle  bool          // nothing, until Finish
 	// As much as the Rate allows, until Finish; not in Python or C.
 	Endless bool
@@ -114,6 +115,9 @@ func (tr *Transfer) start(t testing.TB, spec Spec, copied string, python, job bo
 	}
 	if tr.until != "" {
 		argv = append(argv, "-until", tr.until)
+	}
+	if s.Gap > 0 {
+		argv = append(argv, "-gap", s.Gap.String())
 	}
 	if s.Keep {
 		argv = append(argv, "-keep")

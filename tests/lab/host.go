@@ -28,7 +28,7 @@ func (h *Host) Command(argv ...string) *exec.Cmd {
 	if h.init != "" {
 		return h.commandApart(argv)
 	}
-	return exec.Command("nsenter", append([]string{"--net=/run/netns/" + h.namespace(), "--"}, argv...)...)
+	return exec.Command("nsenter", append([]string{"--net=" + h.Netns(), "--"}, argv...)...)
 }
 
 // Dir is a directory of the host's own, removed with the lab.
@@ -36,6 +36,9 @@ func (h *Host) Dir() string { return filepath.Join("/tmp", "rock-lab-"+h.lab.Nam
 
 // Lab returns the lab that the host is in.
 func (h *Host) Lab() *Lab { return h.lab }
+
+// Netns is the path of the host's network namespace.
+func (h *Host) Netns() string { return "/run/netns/" + h.namespace() }
 
 func (h *Host) namespace() string { return "rock-" + h.lab.Name + "-" + h.Name }
 

@@ -2,7 +2,7 @@
 // on standard output, as one JSON object per line, what became of it. It is a
 // program for the tests: it knows nothing of rocks.
 //
-//	stream -listen ADDR | -dial ADDR [-bytes N] [-rate BYTES/S] [-tick D] [-idle] [-endless] [-until FILE] [-keep]
+//	stream -listen ADDR | -dial ADDR [-bytes N] [-rate BYTES/S] [-tick D] [-idle] [-endless] [-until FILE] [-keep] [-gap D]
 //
 // Both ends send N bytes in numbered, checksummed blocks, then end their side and
 // read the other's to its end. With -tick they send a small block every D until
@@ -31,6 +31,7 @@ type options struct {
 	endless      bool
 	until        string
 	keep         bool
+	gap          time.Duration
 }
 
 func main() {
@@ -45,8 +46,9 @@ func main() {
 	flag.BoolVar(&o.endless, "endless", false, "send until standard input ends")
 	flag.StringVar(&o.until, "until", "", "wait for a `file` instead of the end of standard input")
 	flag.BoolVar(&o.keep, "keep", false, "go on listening")
+	flag.DurationVar(&o.gap, "gap", 100*time.Millisecond, "tell when nothing has come for longer than this")
 	flag.Parse()
-	r := newReport(os.Stdout)
+	r := newReport(os.Stdout, o.gap)
 	err := run(o, r)
 	r.end(err)
 	if err != nil {

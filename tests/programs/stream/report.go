@@ -28,7 +28,6 @@ type event struct {
 
 const (
 	progressEvery = 50 * time.Millisecond
-	longGap       = 100 * time.Millisecond
 )
 
 // report counts and hashes both directions and prints events. One goroutine may
@@ -36,15 +35,16 @@ const (
 type report struct {
 	mu   sync.Mutex
 	out  *json.Encoder
-	last time.Time // of the last progress event
-	in   time.Time // of the last block received
+	gap  time.Duration // one that is longer is told of
+	last time.Time     // of the last progress event
+	in   time.Time     // of the last block received
 
 	sentBytes, receivedBytes int64
 	sentSHA, receivedSHA     hash.Hash
 }
 
-func newReport(w io.Writer) *report {
-	return &report{out: json.NewEncoder(w), sentSHA: sha256.New(), receivedSHA: sha256.New()}
+func newReport(w io.Writer, gap time.Duration) *report {
+	return &report{gap: gap, out: json.NewEncoder(w), sentSHA: sha256.New(), receivedSHA: sha256.New()}
 }
 
 func seconds(t time.Time) float64 { return float64(t.UnixMicro()) / 1e6 }
@@ -81,7 +81,7 @@ func (r *report) received(block []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.receivedBytes += int64(len(block))
-	if !r.in.IsZero() && now.Sub(r.in) > longGap {
+	if !r.in.IsZero() && now.Sub(r.in) > r.gap {
 		r.printLocked(event{Event: "gap", Since: seconds(r.in)})
 	}
 	r.in = now
