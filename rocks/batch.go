@@ -45,6 +45,7 @@ func (l *link) controlLocked() {
 // ackLocked adds an ack.
 func (l *link) ackLocked() {
 	c := l.c
+	c.widenReceiveLocked(l)
 	c.granted = c.grantLocked()
 	l.ackTold = c.receivedLocked()
 	l.ackNow = false

@@ -29,10 +29,10 @@ type Config struct {
 	// minutes without success it grows to two and a half times as much.
 	MaxBackoff time.Duration
 	// FlightLimit bounds, per rock, the bytes that were written and not acknowledged yet.
-	// Write blocks beyond it. Default 16 MiB.
+	// Write blocks beyond it, or earlier while the network can not have more under way: see firstFlight. Default 64 MiB.
 	FlightLimit int
 	// ReceiveLimit bounds, per rock, the bytes that came from the peer and were not read
-	// yet. Default 8 MiB.
+	// yet. It begins at 4 MiB and grows as needed. Default 64 MiB.
 	ReceiveLimit int
 	// HandshakeTimeout bounds each attempt to open a link. Default 10 s.
 	HandshakeTimeout time.Duration
@@ -51,8 +51,8 @@ const (
 	DefaultMisses           = 3
 	DefaultTimeout          = 72 * time.Hour
 	DefaultMaxBackoff       = 2 * time.Second
-	DefaultFlightLimit      = 16 << 20
-	DefaultReceiveLimit     = 8 << 20
+	DefaultFlightLimit      = 64 << 20
+	DefaultReceiveLimit     = 64 << 20
 	DefaultHandshakeTimeout = 10 * time.Second
 )
 

@@ -23,6 +23,21 @@ func (e *Endpoint) deadAfter() time.Duration {
 // case early enough for the answer.
 func (e *Endpoint) pingAfter() time.Duration { return min(e.cfg.Heartbeat, e.deadAfter()/2) }
 
+// beats is how many moments of a heartbeat there are at which links are asked for signs of life: all links of an Endpoint at the same
+// ones, so that a thousand silent ones wake this process, and that of the peer, a few times in a heartbeat and not a thousand
+// times.
+const beats = 5
+
+// toBeat returns the first such moment that is not before t.
+func (e *Endpoint) toBeat(t time.Time) time.Time {
+	step := e.cfg.Heartbeat / beats
+	past := t.Sub(e.start) % step
+	if past <= 0 {
+		return t
+	}
+	return t.Add(step - past)
+}
+
 // sinceHeard returns how long nothing was received.
 func (l *link) sinceHeard() time.Duration {
 	return time.Since(l.c.e.start) - time.Duration(l.heard.Load())
@@ -80,6 +95,7 @@ func (l *link) nextLook(now time.Time, silent time.Duration) time.Duration {
 	if silent >= h {
 		next = h - now.Sub(l.pinged)
 	}
+	next = l.c.e.toBeat(now.Add(next)).Sub(now)
 	next = min(next, l.c.e.deadAfter()-silent)
 	if !l.mustHear.IsZero() {
 		next = min(next, l.mustHear.Sub(now))

@@ -59,6 +59,9 @@ func (c *Conn) awaitRoomLocked() error {
 		if c.log.Free() > 0 && (c.link == nil || c.log.End() < c.link.next+unsentMost) {
 			return nil
 		}
+		if c.widenFlightLocked() {
+			continue
+		}
 		c.kickLocked() // the writer may want to ask for an ack
 		c.writers.Wait()
 	}

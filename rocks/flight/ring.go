@@ -56,6 +56,9 @@ func (r *Ring) Free() int { return r.limit - r.n }
 // Limit returns the bound.
 func (r *Ring) Limit() int { return r.limit }
 
+// Widen raises the bound to limit bytes; a lower one does nothing.
+func (r *Ring) Widen(limit int) { r.limit = max(r.limit, limit) }
+
 // Append copies as much of p as there is room for to the end and returns how much that
 // was.
 func (r *Ring) Append(p []byte) int {

@@ -46,8 +46,9 @@ type Interposer struct {
 	calls    *seccomp.Listener
 	progress *seccomp.Progress // nil if there is none
 	home     legHome
-	diag     bool   // the kernel answers questions about sockets
-	netns    uint64 // SO_NETNS_COOKIE of the supervisor's network
+	sweeps   *rhythm // of sweep
+	diag     bool    // the kernel answers questions about sockets
+	netns    uint64  // SO_NETNS_COOKIE of the supervisor's network
 	sockets  *sockets
 	waiting  *waiting
 	carried  legs
@@ -101,6 +102,7 @@ func newInterposer(cfg Config) *Interposer {
 		endpoint: cfg.Endpoint, network: cfg.Network, cache: cfg.Cache, rules: cfg.Rules, hold: cfg.Hold, log: cfg.Logger, freebind: cfg.Freebind,
 		home:    legHome{v4: randomLoopback()},
 		sockets: newSockets(),
+		sweeps:  newRhythm(sweepOften, sweepSeldom),
 		done:    make(chan struct{}),
 	}
 	if ip.network == nil {

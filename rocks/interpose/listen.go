@@ -113,13 +113,7 @@ func (ip *Interposer) sweep() {
 	if !ip.diag {
 		ip.log.Warn("closed listeners are noticed at the end of the group only: the kernel has no inet_diag")
 	}
-	const every = 25 * time.Millisecond
-	for {
-		select {
-		case <-time.After(every):
-		case <-ip.ctx.Done():
-			return
-		}
+	for ip.sweeps.next(ip.ctx) {
 		ip.sockets.forgetOld(time.Now().Add(-oldAge))
 		for _, l := range ip.sockets.allListeners() {
 			if l.abandoned() {
@@ -129,6 +123,12 @@ func (ip *Interposer) sweep() {
 		}
 	}
 }
+
+// How often it is swept. A program closes a listener soon after a call of ours as a rule, as when it has accepted its one client.
+const (
+	sweepOften  = 25 * time.Millisecond
+	sweepSeldom = 400 * time.Millisecond
+)
 
 // oldAge is how long it is remembered that a connect has failed, or that a
 // port was chosen: until then the program should have made use of it.

@@ -61,6 +61,7 @@ func (ip *Interposer) answer(c seccomp.Call) {
 		ip.proceed(c)
 		return
 	}
+	ip.sweeps.stir()
 	ip.answers.RLock()
 	defer ip.answers.RUnlock()
 	switch c.Nr {

@@ -27,7 +27,8 @@ type heldCall struct {
 	// gone, if not nil, is done when the task has died in the call.
 	gone func()
 
-	signalled int // at so many looks in a row a signal was pending
+	since     time.Time // when it began to be held
+	signalled int       // at so many looks in a row a signal was pending
 }
 
 // waiting looks after all held calls: it ends those whose task is gone, whose
@@ -40,15 +41,20 @@ type waiting struct {
 	held map[*heldCall]struct{}
 }
 
-// look is how often held calls are looked at: the longest that a signal
-// handler waits.
-const look = 20 * time.Millisecond
+// How often held calls are looked at, which is how long a signal handler may have to wait: not so often if none is new, as
+// in a server that waits for clients.
+const (
+	look       = 20 * time.Millisecond
+	lookSeldom = 50 * time.Millisecond
+	newCall    = time.Second
+)
 
 func newWaiting(l *seccomp.Listener) *waiting {
 	return &waiting{listener: l, wake: make(chan struct{}, 1), held: map[*heldCall]struct{}{}}
 }
 
 func (w *waiting) add(h *heldCall) {
+	h.since = time.Now()
 	w.mu.Lock()
 	w.held[h] = struct{}{}
 	w.mu.Unlock()
@@ -86,13 +92,32 @@ func (w *waiting) run(ctx context.Context) {
 				return
 			}
 		}
+		pause := lookSeldom
 		for _, h := range all {
+			if time.Since(h.since) < newCall {
+				pause = look
+			}
 			w.lookAt(h)
 		}
-		select {
-		case <-time.After(look):
-		case <-ctx.Done():
+		if !w.rest(ctx, pause) {
 			return
+		}
+	}
+}
+
+// rest waits for the next look, which is soon if a call has come. It returns false when ctx is done.
+func (w *waiting) rest(ctx context.Context, pause time.Duration) bool {
+	due := time.After(pause)
+	for {
+		select {
+		case <-due:
+			return true
+		case <-w.wake:
+			if pause > look {
+				pause, due = look, time.After(look)
+			}
+		case <-ctx.Done():
+			return false
 		}
 	}
 }
