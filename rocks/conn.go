@@ -105,7 +105,7 @@ func newConn(e *Endpoint, id wire.ID, role wire.Role) *Conn {
 		timeout: e.cfg.Timeout, logger: e.log.With("rock", id, "role", role),
 		born: make(chan struct{}), gone: make(chan struct{}), delivered: make(chan struct{}),
 		since: time.Now(), epoch: 1, peerEpoch: 1,
-		log: flight.New(0, min(firstFlight, e.cfg.FlightLimit)), in: flight.New(0, min(firstReceive, e.cfg.ReceiveLimit)),
+		log: flight.New(0, min(firstFlight, e.cfg.FlightLimit)), in: flight.New(0, e.firstReceive()),
 	}
 	c.readers, c.writers = sync.NewCond(&c.mu), sync.NewCond(&c.mu)
 	c.redial.retry = make(chan struct{}, 1)

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"rock/rocks/wire"
@@ -37,6 +38,7 @@ type Endpoint struct {
 	doorway  doorway
 	lonely   chan struct{} // gets a value when a rock has lost its link, or the network has changed
 	attempts chan struct{} // one per attempt to resume
+	count    atomic.Int64  // of rocks
 
 	mu        sync.Mutex // below Conn.mu
 	rocks     map[rockKey]*Conn
@@ -113,6 +115,7 @@ func (e *Endpoint) register(c *Conn) error {
 		return fmt.Errorf("rock %v: %w", c.id, errExists)
 	}
 	e.rocks[c.key()] = c
+	e.count.Store(int64(len(e.rocks)))
 	return nil
 }
 
@@ -126,6 +129,7 @@ func (e *Endpoint) forget(c *Conn) {
 		return
 	}
 	delete(e.rocks, c.key())
+	e.count.Store(int64(len(e.rocks)))
 	if c.leavesGraveLocked() {
 		e.graves.bury(c.key(), c.keys, time.Now())
 	}

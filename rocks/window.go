@@ -9,6 +9,28 @@ const (
 	firstReceive = 4 << 20  // and of the receive buffer
 )
 
+// All rocks of an Endpoint share some memory, so that many of them get less each than few would.
+const (
+	sharedReceive = 128 << 20 // for receive buffers as they are at first
+	leastReceive  = 64 << 10
+	sharedUnsent  = 32 << 20 // for what links have not been given yet
+	leastUnsent   = 32 << 10
+)
+
+// firstReceive is how large the receive buffer of one more rock is at first.
+func (e *Endpoint) firstReceive() int {
+	share := sharedReceive / int(e.count.Load()+1)
+	return min(max(share, leastReceive), firstReceive, e.cfg.ReceiveLimit)
+}
+
+// unsentMost is from how many bytes on that the link has not been given yet a program waits, although there is room in the
+// flight log: enough for the link never to want, and no more that would have to be kept and carried along. While there is no link
+// the log may fill up.
+func (e *Endpoint) unsentMost() uint64 {
+	share := sharedUnsent / max(1, int(e.count.Load()))
+	return uint64(min(max(share, leastUnsent), maxBatch))
+}
+
 // window finds out whether the peer sends as much as it may. It does if what it was allowed at one moment has come about a round
 // trip later, as with TCP's receive buffer (Fisk and Feng, Dynamic right-sizing in TCP, 2001).
 type window struct {

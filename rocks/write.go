@@ -45,18 +45,13 @@ func (c *Conn) endWriteLocked() {
 	c.writers.Broadcast()
 }
 
-// unsentMost is from how many bytes on that the link has not been given yet a program waits, although there is room in the
-// flight log: enough for the link never to want, and no more that would have to be kept and carried along. While there is no link
-// the log may fill up.
-const unsentMost = maxBatch
-
 // awaitRoomLocked waits until there is room in the flight log.
 func (c *Conn) awaitRoomLocked() error {
 	for {
 		if err := c.writeErrLocked(); err != nil {
 			return err
 		}
-		if c.log.Free() > 0 && (c.link == nil || c.log.End() < c.link.next+unsentMost) {
+		if c.log.Free() > 0 && (c.link == nil || c.log.End() < c.link.next+c.e.unsentMost()) {
 			return nil
 		}
 		if c.widenFlightLocked() {
