@@ -36,6 +36,7 @@ type Endpoint struct {
 	cancel   context.CancelFunc
 	work     sync.WaitGroup // everything that runs for the Endpoint
 	doorway  doorway
+	paths    paths
 	lonely   chan struct{} // gets a value when a rock has lost its link, or the network has changed
 	attempts chan struct{} // one per attempt to resume
 	count    atomic.Int64  // of rocks

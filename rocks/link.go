@@ -39,6 +39,8 @@ type link struct {
 	writer chan struct{} // closed when the writer is gone
 
 	heard atomic.Int64 // when something was last received, as time since Endpoint.start
+	path  *path
+	key   pathKey
 
 	// Guarded by Conn.mu.
 	stopped   bool // over is closed
@@ -54,8 +56,9 @@ type link struct {
 	liveTimer *time.Timer
 	lookAt    time.Time // when liveTimer is due
 	pingNow   bool
-	pinged    time.Time // when the last ping was queued
-	mustHear  time.Time // if not zero: give up if nothing was heard between mustFrom and here
+	pinged    time.Time     // when the last ping was queued
+	trusted   time.Duration // until when it was believed to live, as heard; of the last look when it was idle
+	mustHear  time.Time     // if not zero: give up if nothing was heard between mustFrom and here
 	mustFrom  time.Time
 	asked     uint64   // the full flight log was asked about at this offset
 	pongs     []uint64 // tokens to be answered
@@ -81,7 +84,7 @@ func newLinkLocked(c *Conn, nc net.Conn, preface []byte) *link {
 		reader: make(chan struct{}), writer: make(chan struct{}),
 		next: c.log.Start(), finOut: c.finAcked, ackNow: true,
 	}
-	l.heard.Store(int64(time.Since(c.e.start)))
+	l.takePathLocked()
 	c.ended = l.ended
 	return l
 }
@@ -89,6 +92,7 @@ func newLinkLocked(c *Conn, nc net.Conn, preface []byte) *link {
 // startLocked starts the goroutines and timers. It reports whether the Endpoint still lets it.
 func (l *link) startLocked() bool {
 	if !l.c.e.hold() {
+		l.c.e.paths.leave(l.key)
 		return false
 	}
 	l.ackTimer = time.AfterFunc(time.Hour, l.ackDue)
@@ -131,6 +135,7 @@ func (l *link) shut(abort bool) {
 	<-l.reader
 	<-l.writer
 	close(l.ended)
+	l.c.e.paths.leave(l.key)
 	l.c.e.release()
 }
 
@@ -147,6 +152,7 @@ func (l *link) lost(err error) {
 // lostLocked suspends the rock if l is its link, and stops l.
 func (c *Conn) lostLocked(l *link, err error) {
 	if c.link == l {
+		l.path.lost.Store(int64(time.Since(c.e.start)))
 		switch {
 		case c.wasReset:
 			// The peer was about to be told that its reset has arrived.

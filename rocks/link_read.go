@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"time"
 
 	"rock/rocks/auth"
 	"rock/rocks/wire"
@@ -143,7 +142,7 @@ func (f *frameReader) need(n int) error {
 func (f *frameReader) readInto(p []byte) (int, error) {
 	n, err := f.l.nc.Read(p)
 	if n > 0 {
-		f.l.heard.Store(int64(time.Since(f.l.c.e.start)))
+		f.l.hear()
 		return n, nil
 	}
 	if err == nil {

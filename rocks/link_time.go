@@ -38,7 +38,7 @@ func (e *Endpoint) toBeat(t time.Time) time.Time {
 	return t.Add(step - past)
 }
 
-// sinceHeard returns how long nothing was received.
+// sinceHeard returns how long nothing was received on the link itself.
 func (l *link) sinceHeard() time.Duration {
 	return time.Since(l.c.e.start) - time.Duration(l.heard.Load())
 }
@@ -52,7 +52,7 @@ func (l *link) live() {
 	if c.link != l {
 		return
 	}
-	silent, now := l.sinceHeard(), time.Now()
+	silent, now := l.silenceLocked(), time.Now()
 	if h := c.e.cfg.Heartbeat; now.Sub(l.lookAt) > h/2 && silent > h {
 		// It was us who slept, frozen or starved. What came meanwhile may not be read yet.
 		silent = h
@@ -64,7 +64,7 @@ func (l *link) live() {
 	}
 	if !l.mustHear.IsZero() {
 		switch {
-		case now.Add(-silent).After(l.mustFrom):
+		case now.Add(-l.sinceHeard()).After(l.mustFrom):
 			l.mustHear = time.Time{}
 		case !now.Before(l.mustHear):
 			c.lostLocked(l, errSilent)
@@ -72,9 +72,11 @@ func (l *link) live() {
 		}
 	}
 	h := c.e.pingAfter()
-	if silent >= h && now.Sub(l.pinged) >= h {
+	if l.sinceHeard() >= h {
 		c.log.Shrink()
 		c.in.Shrink()
+	}
+	if silent >= h && now.Sub(l.pinged) >= h && l.asksLocked(silent) {
 		l.pinged, l.pingNow = now, true
 		l.kick()
 	}
@@ -93,7 +95,7 @@ func (l *link) nextLook(now time.Time, silent time.Duration) time.Duration {
 	h := l.c.e.pingAfter()
 	next := h - silent // for the first ping
 	if silent >= h {
-		next = h - now.Sub(l.pinged)
+		next = max(h-now.Sub(l.pinged), time.Millisecond) // or another link has asked
 	}
 	next = l.c.e.toBeat(now.Add(next)).Sub(now)
 	next = min(next, l.c.e.deadAfter()-silent)
@@ -116,7 +118,7 @@ func (l *link) checkLocked() {
 	}
 	l.pinged, l.pingNow = now, true
 	l.kick()
-	l.lookLocked(now, l.sinceHeard())
+	l.lookLocked(now, l.silenceLocked())
 }
 
 // ackDue runs when an ack has waited long enough.
