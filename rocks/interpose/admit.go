@@ -45,6 +45,10 @@ func (l *listener) admit(fd int, remote netip.AddrPort) {
 		unix.Close(fd)
 		return
 	}
+	if l.ip.full(fd) {
+		l.enqueue(&delivery{remote: remote, fd: fd, bell: -1})
+		return
+	}
 	entry, decision := l.held.Admit(remote.Addr(), detect.SavedMSS(fd), roundTrip(fd))
 	if decision != detect.Hold {
 		l.enqueue(&delivery{remote: remote, fd: fd, bell: -1})

@@ -52,7 +52,7 @@ func (ip *Interposer) connectSocket(c seccomp.Call, dup int, remote netip.AddrPo
 	}
 	ip.closeAbandoned(remote.Port()) // the group may be its own server
 	verdict := ip.verdict(remote)
-	if verdict == detect.Ordinary {
+	if verdict == detect.Ordinary || ip.full(dup) {
 		return false
 	}
 	s := newSocket(ck, family, remote)

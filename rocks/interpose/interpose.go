@@ -46,9 +46,10 @@ type Interposer struct {
 	calls    *seccomp.Listener
 	progress *seccomp.Progress // nil if there is none
 	home     legHome
-	sweeps   *rhythm // of sweep
-	diag     bool    // the kernel answers questions about sockets
-	netns    uint64  // SO_NETNS_COOKIE of the supervisor's network
+	sweeps   *rhythm       // of sweep
+	most     atomic.Uint64 // descriptors that this process may have; 0: as the kernel says
+	diag     bool          // the kernel answers questions about sockets
+	netns    uint64        // SO_NETNS_COOKIE of the supervisor's network
 	sockets  *sockets
 	waiting  *waiting
 	carried  legs

@@ -185,3 +185,25 @@ func TestChosenPort(t *testing.T) {
 		t.Error("a connection from any port is not on a rock")
 	}
 }
+
+// TestNoRoom connects again and again where one of the supervisors has no descriptors for another rock from some time on: the
+// connections are ordinary then.
+func TestNoRoom(t *testing.T) {
+	const times = 50
+	for _, side := range []string{"client", "server"} {
+		t.Run(side, func(t *testing.T) {
+			s := supervise(t, "serve", "127.0.0.1:0")
+			c := supervise(t, "repeat", s.line(), fmt.Sprint(times))
+			c.expect("HELLO named=true err=<nil>")
+			full := map[string]*group{"client": c, "server": s}[side]
+			full.ip.most.Store(1)
+			for range times - 1 {
+				c.expect("HELLO named=true err=<nil>")
+			}
+			c.success()
+			if n := strings.Count(s.log.String(), "rock established"); n == 0 || n == times {
+				t.Errorf("%d of %d connections were rocks, want some", n, times)
+			}
+		})
+	}
+}
