@@ -139,9 +139,6 @@ func (c *Conn) kickLocked() {
 	}
 }
 
-// sendEndLocked returns the offset after what the peer is to get, FIN included.
-func (c *Conn) sendEndLocked() uint64 { return c.log.End() + one(c.finSent) }
-
 // receivedLocked returns the offset up to which everything came, FIN included.
 func (c *Conn) receivedLocked() uint64 { return c.in.End() + one(c.finReceived) }
 

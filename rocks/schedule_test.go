@@ -3,6 +3,8 @@ package rocks_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"strconv"
 	"testing"
 	"time"
 
@@ -14,8 +16,21 @@ import (
 	"rock/rocks/rockstest"
 )
 
-// schedules is how many random courses of events each kind of trouble is given.
+// schedules is how many random courses of events each kind of trouble is given, unless ROCK_TEST_SCHEDULES says
+// otherwise: scripts/conformance --chaos has thousands.
 const schedules = 120
+
+func schedulesWanted(t *testing.T) uint64 {
+	text, is := os.LookupEnv("ROCK_TEST_SCHEDULES")
+	if !is {
+		return schedules
+	}
+	n, err := strconv.ParseUint(text, 10, 32)
+	if err != nil || n == 0 {
+		t.Fatalf("ROCK_TEST_SCHEDULES=%q is no number of schedules", text)
+	}
+	return n
+}
 
 // TestRandomSchedules sends a text each way while a schedule, chosen by the seed, cuts, heals, resets,
 // delays and moves. Whatever happens every byte arrives once and in order.
@@ -78,7 +93,7 @@ func TestRandomSchedules(t *testing.T) {
 	for name, event := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			n := uint64(schedules)
+			n := schedulesWanted(t)
 			if underRace {
 				n /= 4
 			}

@@ -155,7 +155,7 @@ func (w *world) secret(st *rocks.State) {
 // have been written.
 func (w *world) scanLog() {
 	log := w.log.String()
-	lower := []byte(fmt.Sprintf("%s", bytes.ToLower([]byte(log))))
+	lower := bytes.ToLower([]byte(log))
 	for _, s := range w.secrets {
 		for at := 0; at+8 <= len(s) && at < 64; at++ {
 			part := s[at : at+8]

@@ -41,7 +41,7 @@ func TestCheckpointRedis(t *testing.T) {
 		"-c", "20", "-n", "60000", "-t", "set,get", "--csv"}}.Start(t)
 	bench.WaitOutput(t, `"test"`)
 
-	server = server.Away(t, 0)
+	server.Away(t, 0)
 	say("EXEC", "QUEUED\nOK")
 	say("GET before", "there")
 	say("CLIENT GETNAME", "tester")

@@ -31,6 +31,7 @@ func documented(t testing.TB) [][]byte {
 }
 
 type command struct {
+	//lint:ignore U1000 msgpack looks at its tag
 	_msgpack struct{} `msgpack:",as_array"`
 	N        int
 	Word     string

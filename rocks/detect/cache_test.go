@@ -32,11 +32,11 @@ func TestCacheLifetimes(t *testing.T) {
 		time.Sleep(5*time.Minute - 1)
 		wantVerdict(t, c, addrA, Rock)
 		wantVerdict(t, c, addrB, Ordinary)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		wantVerdict(t, c, addrB, Unknown)
 		time.Sleep(5*time.Minute - 1)
 		wantVerdict(t, c, addrA, Rock)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		wantVerdict(t, c, addrA, Unknown)
 		if got := c.Snapshot(); len(got) != 0 {
 			t.Errorf("Snapshot = %v, want none", got)

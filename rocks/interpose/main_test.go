@@ -155,17 +155,6 @@ func (g *group) success() {
 	}
 }
 
-// rocks returns the connections that are rocks and not closed.
-func (g *group) rocks() []rocks.Info {
-	var live []rocks.Info
-	for _, info := range g.endpoint.Conns() {
-		if fmt.Sprint(info.State) != "closed" {
-			live = append(live, info)
-		}
-	}
-	return live
-}
-
 // plainly runs a test program without any interposition and returns what it
 // prints: what every supervised run is compared with.
 func plainly(t *testing.T, program string, args ...string) string {

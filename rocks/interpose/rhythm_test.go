@@ -50,8 +50,10 @@ func TestRhythm(t *testing.T) {
 		}
 		close(stop)
 		cancel()
-		if r.next(ctx) && r.next(ctx) {
-			t.Error("it goes on behind its end")
+		for i := 0; r.next(ctx); i++ { // one value may have been there already
+			if i > 0 {
+				t.Fatal("it goes on behind its end")
+			}
 		}
 	})
 }

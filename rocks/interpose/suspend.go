@@ -48,7 +48,8 @@ func (ip *Interposer) Interrupt() { ip.waiting.interruptAll() }
 func (ip *Interposer) Suspend(ctx context.Context, pids []int, apart bool) (*Suspension, error) {
 	s := &Suspension{ip: ip, apart: apart}
 	ip.gate.close()
-	ip.answers.Lock() // calls that were taken before the freeze are answered
+	ip.answers.Lock()
+	//lint:ignore SA2001 calls that were taken before the freeze are answered first
 	ip.answers.Unlock()
 	if err := s.take(ctx, takeCensus(pids)); err != nil {
 		return nil, errors.Join(fmt.Errorf("suspend connections: %w", err), s.Resume())

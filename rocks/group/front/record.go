@@ -50,8 +50,13 @@ var recordFD int32
 
 // record is the handler and restore what it returns to; handlerAddresses says where
 // they are.
+//
+//lint:ignore U1000 the kernel calls it
 func record()
+
+//lint:ignore U1000 and returns to this
 func restore()
+
 func handlerAddresses() (handler, restorer uintptr)
 
 // recordSignals makes all mirrored signals go to the channel returned, each with its

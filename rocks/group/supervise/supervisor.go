@@ -97,7 +97,8 @@ func (s *supervisor) run() int {
 	s.watch(children)
 	cancel()
 	periodic.Wait()
-	s.busy.Lock() // a checkpoint comes to its end first
+	s.busy.Lock()
+	//lint:ignore SA2001 a checkpoint comes to its end first
 	s.busy.Unlock()
 	if s.moved != nil {
 		s.forward()

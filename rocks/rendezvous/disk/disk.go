@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 
 	"rock/rocks/rendezvous"
 )
@@ -42,7 +43,7 @@ func Open(path string, most int) (*Store, error) {
 	// Who loses a word to a power failure leaves it again.
 	options := &bbolt.Options{Timeout: openTime, NoSync: true, NoFreelistSync: true}
 	db, err := bbolt.Open(path, 0o600, options)
-	if errors.Is(err, bbolt.ErrInvalid) || errors.Is(err, bbolt.ErrChecksum) || errors.Is(err, bbolt.ErrVersionMismatch) {
+	if errors.Is(err, bolterrors.ErrInvalid) || errors.Is(err, bolterrors.ErrChecksum) || errors.Is(err, bolterrors.ErrVersionMismatch) {
 		if err = os.Remove(path); err == nil {
 			db, err = bbolt.Open(path, 0o600, options)
 		}

@@ -28,12 +28,11 @@ func main() {
 	rate := flag.Int("rate", 0, "bytes per second, over all connections")
 	size := flag.Int("memory", 0, "fill so many `MiB`")
 	flag.Parse()
-	if err := run(*path, *listen, *dial, *n, *rate, *size); err != nil {
-		fmt.Fprintln(os.Stderr, "conns:", err)
-		os.Exit(1)
-	}
+	fmt.Fprintln(os.Stderr, "conns:", run(*path, *listen, *dial, *n, *rate, *size))
+	os.Exit(1)
 }
 
+// run returns only if something fails.
 func run(path, listen, dial string, n, rate, size int) error {
 	b, err := board.Open(path)
 	if err != nil {
