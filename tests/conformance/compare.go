@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -33,7 +32,7 @@ func compare(ctx context.Context, r *runner, s *suite) (*line, error) {
 		return nil, err
 	}
 	if len(l.native) == 0 {
-		return nil, errors.New("no test has run, without rock even: is the package there? See scripts/setup --conformance")
+		return l, nil // which the table complains of
 	}
 	if l.rock, l.took[1], err = r.run(ctx, s, nil, true); err != nil {
 		return nil, err

@@ -5,7 +5,7 @@ package main
 const pythonRunner = `
 import importlib, sys, unittest
 from test import support
-support.use_resources = []
+support.use_resources = ["network"]
 module, names = sys.argv[1], set(sys.argv[2:])
 whole = importlib.import_module("test." + module)
 

@@ -23,10 +23,10 @@ type suite struct {
 }
 
 // Python modules that have to do with sockets, without those that need the world outside.
-var pythonShort = []string{"test_selectors", "test_socketserver", "test_ftplib", "test_telnetlib", "test_poplib", "test_asynchat"}
+var pythonShort = []string{"test_socketserver", "test_ftplib", "test_telnetlib", "test_poplib", "test_asynchat"}
 
 var pythonLong = []string{
-	"test_socket", "test_ssl", "test_asyncore", "test_httplib", "test_httpservers", "test_smtplib", "test_smtpd",
+	"test_selectors", "test_socket", "test_ssl", "test_asyncore", "test_httplib", "test_httpservers", "test_smtplib", "test_smtpd",
 	"test_imaplib", "test_urllib2_localnet", "test_xmlrpc", "test_docxmlrpc", "test_select", "test_poll", "test_epoll",
 	"test_asyncio", "test_signal", "test_os", "test_subprocess", "test_concurrent_futures", "test_multiprocessing_spawn",
 }

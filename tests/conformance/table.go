@@ -9,6 +9,7 @@ import (
 type table struct {
 	lines  []*line
 	differ int
+	empty  int // suites of which nothing has run, without rock even
 }
 
 func (t *table) add(w io.Writer, l *line) {
@@ -17,6 +18,11 @@ func (t *table) add(w io.Writer, l *line) {
 	}
 	t.lines = append(t.lines, l)
 	t.differ += len(l.differ)
+	if len(l.native) == 0 {
+		t.empty++
+		fmt.Fprintf(w, "%-32s  nothing has run, without rock even: see -v\n", l.suite)
+		return
+	}
 	what := "none"
 	if n := len(l.differ); n > 0 {
 		what = fmt.Sprintf("%d tests", n)
@@ -46,6 +52,9 @@ func (t *table) end(w io.Writer) error {
 	fmt.Fprintf(w, "%d suites, %d tests, %d differences\n", len(t.lines), tests, t.differ)
 	if t.differ > 0 {
 		return fmt.Errorf("%d tests that pass without rock do not pass under it", t.differ)
+	}
+	if t.empty > 0 {
+		return fmt.Errorf("of %d suites nothing has run", t.empty)
 	}
 	if len(t.lines) == 0 {
 		return fmt.Errorf("no suite was run")
