@@ -33,8 +33,9 @@ func (r *runner) run(ctx context.Context, s *suite, tests []string, underRock bo
 	}
 	defer os.RemoveAll(work)
 	argv := s.command(r.dir, tests)
+	log := filepath.Join(work, "rock.log")
 	if underRock {
-		argv = append([]string{r.rock}, argv...)
+		argv = append([]string{r.rock, "--log", log}, argv...)
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.limit)
 	defer cancel()
@@ -58,7 +59,18 @@ func (r *runner) run(ctx context.Context, s *suite, tests []string, underRock bo
 	if r.verbose {
 		_, _ = os.Stderr.Write(out.Bytes())
 	}
+	if ctx.Err() != nil {
+		fmt.Fprintf(os.Stderr, "%s has not ended in %v, under rock: %v; it last printed\n%s\n%s\n", s.name, s.limit, underRock, tail(out.Bytes()), logTail(log))
+	}
 	return s.parse(out.String()), time.Since(began), nil
+}
+
+// tail is the end of what something has printed.
+func tail(b []byte) []byte { return b[max(0, len(b)-2000):] }
+
+func logTail(name string) []byte {
+	b, _ := os.ReadFile(name) // there is none without rock
+	return tail(b)
 }
 
 // explained runs a command and has the error say what it printed.

@@ -69,7 +69,7 @@ func suites() []*suite {
 
 func pythonSuite(module string, short bool) *suite {
 	return &suite{
-		name: "python " + module, short: short, limit: 10 * time.Minute, known: knownPython,
+		name: "python " + module, short: short, limit: 3 * time.Minute, known: knownPython,
 		command: func(_ string, tests []string) []string {
 			return append([]string{"/usr/bin/python3", "-u", "-W", "ignore", "-c", pythonRunner, module}, tests...)
 		},
