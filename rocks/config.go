@@ -32,7 +32,7 @@ type Config struct {
 	// Write blocks beyond it, or earlier while the network can not have more under way: see firstFlight. Default 64 MiB.
 	FlightLimit int
 	// ReceiveLimit bounds, per rock, the bytes that came from the peer and were not read
-	// yet. It begins at 4 MiB and grows as needed. Default 64 MiB.
+	// yet. It begins at 2 MiB and grows as needed. Default 64 MiB.
 	ReceiveLimit int
 	// HandshakeTimeout bounds each attempt to open a link. Default 10 s.
 	HandshakeTimeout time.Duration

@@ -6,7 +6,7 @@ import "time"
 // round trip. Elsewhere it would only be kept in memory, and carried along in checkpoints.
 const (
 	firstFlight  = 16 << 20 // bytes of the flight log at first, if Config allows so many
-	firstReceive = 4 << 20  // and of the receive buffer
+	firstReceive = 2 << 20  // and of the receive buffer
 )
 
 // All rocks of an Endpoint share some memory, so that many of them get less each than few would.

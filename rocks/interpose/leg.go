@@ -88,9 +88,13 @@ func (l *leg) run() {
 	_ = l.outer.Close()
 }
 
-// legWindow is how many bytes a program can send that we have not read. The kernel would let that grow to many megabytes, and
-// whatever is in the leg must be kept and carried along, but makes nothing faster.
-const legWindow = 1 << 20
+// How many bytes a program can send that we have not read, and how many we can that it has not read. The kernel would let both grow
+// to many megabytes. Whatever is in the leg must be kept and carried along, and makes nothing faster; and a program that is
+// to notice that its peer does not read should not have to send much more for that than over TCP.
+const (
+	legWindow = 512 << 10
+	legBuffer = 256 << 10 // which the kernel doubles, for what it adds (socket(7))
+)
 
 // prepare sets the options of our end of a leg. Urgent bytes arrive in line: their mark is lost, they are not.
 func prepare(c *net.TCPConn) {
@@ -101,6 +105,7 @@ func prepare(c *net.TCPConn) {
 	_ = raw.Control(func(fd uintptr) {
 		_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_OOBINLINE, 1)
 		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_WINDOW_CLAMP, legWindow)
+		_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_SNDBUF, legBuffer)
 	})
 }
 

@@ -129,6 +129,8 @@ func newPrivate(home legHome, public, family, backlog int) (int, error) {
 		unix.Close(fd)
 		return -1, fmt.Errorf("listen on private listener: %w", err)
 	}
+	// The program may ask for it. Before bind it would let others have the port.
+	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, intOption(public, unix.SOL_SOCKET, unix.SO_REUSEPORT))
 	return fd, nil
 }
 
