@@ -18,7 +18,7 @@ func (c *Conn) pushLocked() {
 	}
 	l.resting, l.pushing = false, true
 	l.fillLocked()
-	all := l.out.parts[0] // there is one part only, as the payload is copied
+	all := l.out.flat // as so little payload is copied; it may turn out that the peer has it already
 	c.mu.Unlock()
 	n := l.sink.TryWrite(all)
 	c.mu.Lock()
