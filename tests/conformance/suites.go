@@ -143,9 +143,9 @@ func opensshSuite(test string) *suite {
 // stressSuite is one test: its exit status tells.
 func stressSuite() *suite {
 	return &suite{
-		name: "stress-ng --sock", short: true, limit: 2 * time.Minute,
+		name: "stress-ng --sock", short: true, limit: 4 * time.Minute,
 		command: func(string, []string) []string {
-			return []string{"sh", "-c", `stress-ng --sock 2 --sock-ops 4000 --verify --timeout 60 >&2 && echo "@@ ok sock"`}
+			return []string{"sh", "-c", `stress-ng --sock 2 --sock-ops 1000 --verify --timeout 60 >&2 && echo "@@ ok sock"`}
 		},
 		parse: func(out string) results { return parseLines(out, "@@ ") },
 	}
