@@ -40,7 +40,6 @@ type link struct {
 
 	heard atomic.Int64 // when something was last received, as time since Endpoint.start
 	path  *path
-	key   pathKey
 
 	// Guarded by Conn.mu.
 	stopped   bool // over is closed
@@ -92,7 +91,7 @@ func newLinkLocked(c *Conn, nc net.Conn, preface []byte) *link {
 // startLocked starts the goroutines and timers. It reports whether the Endpoint still lets it.
 func (l *link) startLocked() bool {
 	if !l.c.e.hold() {
-		l.c.e.paths.leave(l.key)
+		l.c.e.paths.leave(l.path)
 		return false
 	}
 	l.ackTimer = time.AfterFunc(time.Hour, l.ackDue)
@@ -135,7 +134,7 @@ func (l *link) shut(abort bool) {
 	<-l.reader
 	<-l.writer
 	close(l.ended)
-	l.c.e.paths.leave(l.key)
+	l.c.e.paths.leave(l.path)
 	l.c.e.release()
 }
 

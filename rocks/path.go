@@ -15,6 +15,7 @@ type path struct {
 	pinged atomic.Int64 // when one of them last asked
 	lost   atomic.Int64 // when one of them was lost
 
+	key   pathKey
 	links int // guarded by paths.mu
 }
 
@@ -43,7 +44,7 @@ func (s *paths) enter(k pathKey) *path {
 	}
 	p := s.set[k]
 	if p == nil {
-		p = &path{}
+		p = &path{key: k}
 		s.set[k] = p
 	}
 	p.links++
@@ -51,25 +52,24 @@ func (s *paths) enter(k pathKey) *path {
 }
 
 // leave is for a link that was entered.
-func (s *paths) leave(k pathKey) {
+func (s *paths) leave(p *path) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p := s.set[k]
 	if p.links--; p.links == 0 {
-		delete(s.set, k)
+		delete(s.set, p.key)
 	}
 }
 
 // takePathLocked gives the link its path. The peer must be known by then.
 func (l *link) takePathLocked() {
 	c := l.c
-	l.key = pathKey{local: addrPort(l.nc.LocalAddr()).Addr(), remote: c.observed}
+	k := pathKey{local: addrPort(l.nc.LocalAddr()).Addr(), remote: c.observed}
 	if len(c.peers) > 0 {
-		l.key.peer = c.peers[0]
+		k.peer = c.peers[0]
 	} else {
-		l.key.peer = addrPort(l.nc.RemoteAddr()) // of this connection alone, unless it is a server's
+		k.peer = addrPort(l.nc.RemoteAddr()) // of this connection alone, unless it is a server's
 	}
-	l.path = c.e.paths.enter(l.key)
+	l.path = c.e.paths.enter(k)
 	l.hear()
 }
 

@@ -45,16 +45,14 @@ func (l *listener) admit(fd int, remote netip.AddrPort) {
 		unix.Close(fd)
 		return
 	}
-	if l.ip.full(fd) {
-		l.enqueue(&delivery{remote: remote, fd: fd, bell: -1})
-		return
+	if !l.ip.full(fd) {
+		entry, decision := l.held.Admit(remote.Addr(), detect.SavedMSS(fd), roundTrip(fd))
+		if decision == detect.Hold {
+			l.work.Go(func() { l.watch(fd, remote, entry) })
+			return
+		}
 	}
-	entry, decision := l.held.Admit(remote.Addr(), detect.SavedMSS(fd), roundTrip(fd))
-	if decision != detect.Hold {
-		l.enqueue(&delivery{remote: remote, fd: fd, bell: -1})
-		return
-	}
-	l.work.Go(func() { l.watch(fd, remote, entry) })
+	l.enqueue(&delivery{remote: remote, fd: fd, bell: -1})
 }
 
 // roundTrip returns the kernel's smoothed round-trip time, 0 if unknown.

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -36,6 +38,18 @@ func newConditions(criu string, rounds int) conditions {
 func load() string {
 	b, _ := os.ReadFile("/proc/loadavg")
 	return strings.Join(strings.Fields(string(b))[:3], " ")
+}
+
+// writeJSON writes what was measured into a file of dir, which it makes.
+func writeJSON(dir, name string, measured any) error {
+	b, err := json.MarshalIndent(measured, "", "  ")
+	if err == nil {
+		err = os.MkdirAll(dir, 0o755)
+	}
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, name), append(b, '\n'), 0o644)
+	}
+	return err
 }
 
 // spread sums up the times of all rounds: the quartiles and the extremes.

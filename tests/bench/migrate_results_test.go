@@ -1,12 +1,9 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"text/tabwriter"
 	"time"
 )
@@ -69,11 +66,7 @@ func (r *migrations) publish(w io.Writer, dir string) error {
 	for _, z := range r.Sizes {
 		z.sum()
 	}
-	b, err := json.MarshalIndent(r, "", "  ")
-	if err == nil {
-		err = os.MkdirAll(dir, 0o755)
-	}
-	err = errors.Join(err, os.WriteFile(filepath.Join(dir, "migrate.json"), append(b, '\n'), 0o644), r.plot(dir), r.table(w))
+	err := errors.Join(writeJSON(dir, "migrate.json", r), r.plot(dir), r.table(w))
 	if err != nil {
 		return fmt.Errorf("write results: %w", err)
 	}

@@ -1,12 +1,9 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"text/tabwriter"
 	"time"
 )
@@ -93,8 +90,7 @@ func (r *results) publish(w io.Writer, dir string) error {
 		}
 	}
 	fmt.Fprintf(t, "\n")
-	b, err := json.MarshalIndent(r, "", "  ")
-	err = errors.Join(err, t.Flush(), os.WriteFile(filepath.Join(dir, "bench.json"), append(b, '\n'), 0o644), r.plot(dir))
+	err := errors.Join(t.Flush(), writeJSON(dir, "bench.json", r), r.plot(dir))
 	if err != nil {
 		return fmt.Errorf("write results: %w", err)
 	}

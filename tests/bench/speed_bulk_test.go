@@ -45,8 +45,7 @@ func iperf(t testing.TB, w way, r route, seconds, omitted int, args ...string) [
 		Rate  float64 `json:"bits_per_second"`
 	}
 	var result struct {
-		Intervals []struct{ Sum, SumBidir sum } `json:"-"`
-		End       struct {
+		End struct {
 			Received sum `json:"sum_received"`
 			Back     sum `json:"sum_received_bidir_reverse"`
 		} `json:"end"`

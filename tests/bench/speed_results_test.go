@@ -1,12 +1,9 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"text/tabwriter"
 )
 
@@ -40,11 +37,7 @@ func (r *speeds) publish(w io.Writer, dir string) error {
 	for _, s := range r.Trials {
 		s.sum()
 	}
-	b, err := json.MarshalIndent(r, "", "  ")
-	if err == nil {
-		err = os.MkdirAll(dir, 0o755)
-	}
-	err = errors.Join(err, os.WriteFile(filepath.Join(dir, "speed.json"), append(b, '\n'), 0o644), r.plot(dir))
+	err := errors.Join(writeJSON(dir, "speed.json", r), r.plot(dir))
 	for _, s := range r.Trials {
 		err = errors.Join(err, s.table(w), s.judge(w))
 	}

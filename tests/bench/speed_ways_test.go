@@ -88,16 +88,10 @@ func (w way) serve(t testing.TB, r route, argv ...string) netip.AddrPort {
 	t.Helper()
 	harness.Spec{Host: r.server, Side: w.server, Argv: append(append([]string{}, w.prefix...), argv...)}.Start(t)
 	harness.WaitListening(t, r.server, servicePort)
-	return w.leads(t, r, servicePort)
-}
-
-// leads says where clients are to connect to for a port of the server.
-func (w way) leads(t testing.TB, r route, port int) netip.AddrPort {
-	t.Helper()
 	if w.through != nil {
-		return w.through(t, r, port)
+		return w.through(t, r, servicePort)
 	}
-	return netip.AddrPortFrom(r.at, uint16(port))
+	return netip.AddrPortFrom(r.at, servicePort)
 }
 
 // ask runs a client to its end.

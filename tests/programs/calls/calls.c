@@ -7,24 +7,16 @@
  */
 #include <arpa/inet.h>
 #include <err.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "../measure.h"
 
 static struct sockaddr_in at = {.sin_family = AF_INET};
 static int fd;
-
-static uint64_t now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000ull + t.tv_nsec;
-}
 
 static int new_socket(void)
 {

@@ -11,24 +11,16 @@
 #include <err.h>
 #include <netinet/tcp.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "../measure.h"
 
 enum { most = 64 << 10, samples = 4 << 20 };
 
 static char message[most];
-
-static uint64_t now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000ull + t.tv_nsec;
-}
 
 /* whole reads n bytes; it returns 0 at the end. */
 static int whole(int s, size_t n)
@@ -67,13 +59,6 @@ static void serve(int s)
 			return;
 		say(s, n);
 	}
-}
-
-static int later(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return (x > y) - (x < y);
 }
 
 static void measure(int s, size_t bytes, double seconds)
