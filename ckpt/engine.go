@@ -33,6 +33,9 @@ func (Engine) NewCell(id string) (supervise.Cell, error) {
 	return g, nil
 }
 
+// OpenCell opens a cgroup that NewCell made.
+func (Engine) OpenCell(path string) (supervise.Cell, error) { return freeze.Open(path) }
+
 // Rescue lets the processes in a cell go on whose supervisor died, maybe while they were frozen. If they are marked, and so may live on
 // another host, it leaves them to the guard, which knows more. It is for front.Options.
 func Rescue(cell string) error {

@@ -52,9 +52,10 @@ func (c *Conn) adoptLocked(nc net.Conn, o offer) error {
 	c.link = l
 	if old != nil {
 		old.stopLocked()
-		return nil
+	} else {
+		c.moveLocked(established, nil)
 	}
-	c.moveLocked(established, nil)
+	c.keepLocked()
 	return nil
 }
 

@@ -28,6 +28,7 @@ func (c *Conn) Close() error {
 		c.resetLocked(wire.ResetUnread)
 	}
 	c.finSent = true
+	c.noteLocked()
 	c.discardLocked()
 	c.kickLocked()
 	return nil
@@ -36,6 +37,7 @@ func (c *Conn) Close() error {
 // doneLocked ends the program's part in the Conn: err is what it gets from now on.
 func (c *Conn) doneLocked(err error) {
 	c.done, c.doneErr = true, err
+	c.noteLocked()
 	c.stopDeadlinesLocked()
 	c.wakeLocked()
 }
@@ -52,6 +54,7 @@ func (c *Conn) CloseWrite() error {
 		return c.opError("close", c.err)
 	}
 	c.finSent = true
+	c.noteLocked()
 	c.kickLocked()
 	c.wakeLocked()
 	return nil
@@ -66,6 +69,7 @@ func (c *Conn) CloseRead() error {
 		return c.opError("close", c.doneErr)
 	}
 	c.readClosed = true
+	c.noteLocked()
 	c.discardLocked()
 	c.wakeLocked()
 	return nil
@@ -103,6 +107,7 @@ func (c *Conn) resetLocked(code wire.ResetCode) {
 	if c.err == nil {
 		c.err = &ResetError{}
 	}
+	c.noteLocked()
 	c.log.Clear()
 	c.discardLocked()
 	c.wakeLocked()
@@ -116,6 +121,7 @@ func (c *Conn) wasResetLocked() {
 		c.err = &ResetError{}
 	}
 	c.wasReset = true
+	c.noteLocked()
 	c.log.Clear()
 	c.wakeLocked()
 }

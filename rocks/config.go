@@ -41,6 +41,9 @@ type Config struct {
 	// Lookup returns the addresses of a host's name, for Dial and again while a rock that was dialled by name is without a
 	// link. Default net.DefaultResolver.
 	Lookup func(ctx context.Context, network, host string) ([]netip.Addr, error)
+	// Estate is where to keep what another process needs to go on with the rocks should this one die. Default nil: they end
+	// with it.
+	Estate Estate
 	// ResumeAddr is where to listen for peers that want to resume. Default [::]:0, any free port.
 	ResumeAddr netip.AddrPort
 }

@@ -94,6 +94,9 @@ type Conn struct {
 
 	sealed   bool // it must not get a link; see Seal
 	mourning bool // see mournLocked
+
+	record    Record // nil: the rock ends with this process
+	published bool
 }
 
 var _ net.Conn = (*Conn)(nil)
@@ -105,8 +108,10 @@ func newConn(e *Endpoint, id wire.ID, role wire.Role) *Conn {
 		timeout: e.cfg.Timeout, logger: e.log.With("rock", id, "role", role),
 		born: make(chan struct{}), gone: make(chan struct{}), delivered: make(chan struct{}),
 		since: time.Now(), epoch: 1, peerEpoch: 1,
-		log: flight.New(0, min(firstFlight, e.cfg.FlightLimit)), in: flight.New(0, e.firstReceive()),
 	}
+	c.openRecord()
+	c.log = c.newRing(0, min(firstFlight, e.cfg.FlightLimit), wordFlight)
+	c.in = c.newRing(0, e.firstReceive(), wordInput)
 	c.readers, c.writers = sync.NewCond(&c.mu), sync.NewCond(&c.mu)
 	c.redial.retry = make(chan struct{}, 1)
 	c.ended = make(chan struct{})
@@ -119,6 +124,9 @@ func (c *Conn) key() rockKey { return rockKey{c.id, c.role} }
 
 // ID returns the id of the rock, the same at both ends.
 func (c *Conn) ID() wire.ID { return c.id }
+
+// Role returns which end of the rock this is.
+func (c *Conn) Role() wire.Role { return c.role }
 
 // LocalAddr returns the local address that the rock was born with.
 func (c *Conn) LocalAddr() net.Addr { return net.TCPAddrFromAddrPort(c.local) }

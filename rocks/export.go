@@ -8,7 +8,6 @@ import (
 	"net/netip"
 
 	"rock/rocks/auth"
-	"rock/rocks/flight"
 	"rock/rocks/wire"
 )
 
@@ -120,14 +119,20 @@ func (c *Conn) exportableLocked() error {
 
 // stateLocked returns the rock as a State. It must not have a link.
 func (c *Conn) stateLocked() *State {
+	st := c.identityLocked()
+	st.Acked, st.Sent, st.Flight, st.Credit = c.log.Start(), c.log.End(), c.log.Bytes(), max(c.credit, c.log.Start())
+	st.Consumed, st.Received, st.Input, st.Granted = c.in.Start(), c.in.End(), c.in.Bytes(), max(c.granted, c.in.End())
+	st.FinSent, st.FinAcked, st.FinReceived, st.ReadClosed = c.finSent, c.finAcked, c.finReceived, c.readClosed
+	st.Closed, st.ResetPending, st.ResetReceived = c.done, c.reset != wire.ResetDone, c.wasReset
+	return st
+}
+
+// identityLocked returns what a State says of the rock besides its two streams and how they end.
+func (c *Conn) identityLocked() *State {
 	return &State{
 		ID: c.id, Role: c.role, Protocol: c.version, Capabilities: c.capabilities,
 		Epoch: c.epoch, PeerEpoch: c.peerEpoch, PeerIncarnation: c.peerIncarnation, Generation: c.generation,
 		ClientKey: Key(c.keys.Client), ServerKey: Key(c.keys.Server),
-		Acked: c.log.Start(), Sent: c.log.End(), Flight: c.log.Bytes(), Credit: max(c.credit, c.log.Start()),
-		Consumed: c.in.Start(), Received: c.in.End(), Input: c.in.Bytes(), Granted: max(c.granted, c.in.End()),
-		FinSent: c.finSent, FinAcked: c.finAcked, FinReceived: c.finReceived, ReadClosed: c.readClosed,
-		Closed: c.done, ResetPending: c.reset != wire.ResetDone, ResetReceived: c.wasReset,
 		Local: c.local, Remote: c.remote, Dialed: c.dialed, Peers: c.candidatesLocked(), Options: c.options,
 		Suspended: c.suspendedAt.UTC().Round(0), Timeout: c.timeout,
 		FlightLimit: c.log.Limit(), ReceiveLimit: c.in.Limit(),
@@ -152,6 +157,7 @@ func (e *Endpoint) Resume(ctx context.Context, st *State) (*Conn, error) {
 	e.log.Info("rock taken over", "state", st)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.keepLocked()
 	c.searchLocked()
 	return c, nil
 }
@@ -183,11 +189,11 @@ func (e *Endpoint) fromState(st *State) (*Conn, error) {
 
 // restoreStreams takes both streams and how they end from a State.
 func (c *Conn) restoreStreams(st *State) {
-	c.log = flight.New(st.Acked, max(st.FlightLimit, len(st.Flight)))
+	c.log = c.newRing(st.Acked, max(st.FlightLimit, len(st.Flight)), wordFlight)
 	c.log.Append(st.Flight)
 	c.credit, c.sentMax = st.Credit, c.log.End()
 	c.finSent, c.finAcked = st.FinSent, st.FinAcked
-	c.in = flight.New(st.Consumed, max(st.ReceiveLimit, len(st.Input)))
+	c.in = c.newRing(st.Consumed, max(st.ReceiveLimit, len(st.Input)), wordInput)
 	c.in.Append(st.Input)
 	c.granted, c.finReceived, c.readClosed = st.Received, st.FinReceived, st.ReadClosed
 	if st.ResetPending {
@@ -215,6 +221,7 @@ func (c *Conn) SetOptions(o map[SocketOption][]byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.options = o
+	c.keepLocked()
 }
 
 // Gone is closed when the rock has ended and everything about it is done.

@@ -43,3 +43,10 @@ func (c *Conn) Info() Info {
 	}
 	return i
 }
+
+// Offsets returns how many bytes the program has written and read.
+func (c *Conn) Offsets() (written, read uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.log.End(), c.in.Start()
+}

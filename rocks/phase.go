@@ -75,6 +75,7 @@ func (c *Conn) moveLocked(to phase, cause error) bool {
 	case suspended:
 		c.dropLinkLocked()
 		c.suspendedAt = c.since
+		c.keepLocked()
 		c.logger.Info("rock suspended", "generation", c.generation, "cause", cause)
 		c.searchLocked()
 	case closed:
@@ -87,6 +88,7 @@ func (c *Conn) moveLocked(to phase, cause error) bool {
 	if from == connecting {
 		close(c.born)
 	}
+	c.noteLocked()
 	c.wakeLocked()
 	return true
 }

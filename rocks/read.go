@@ -63,6 +63,9 @@ func (c *Conn) awaitInputLocked(poll bool) error {
 // it may be waiting for it.
 func (c *Conn) consumedLocked(offset uint64) {
 	c.in.Trim(offset)
+	if c.phase == closed && c.in.Len() == 0 {
+		c.noteLocked() // nothing is left of the rock
+	}
 	l := c.link
 	if l == nil {
 		return

@@ -148,6 +148,7 @@ func (l *link) handle(frame wire.Frame) error {
 		return errMoved
 	case wire.AddressUpdate:
 		c.setPeersLocked(f.Addresses)
+		c.keepLocked()
 	}
 	return nil
 }
@@ -200,6 +201,7 @@ func (l *link) finLocked(f wire.Fin) error {
 		return violation(wire.FrameFin, "end at %d, %d bytes have come", f.Offset, c.in.End())
 	}
 	c.finReceived = true
+	c.noteLocked()
 	l.ackNow = true
 	c.readers.Broadcast()
 	l.kick()

@@ -76,14 +76,14 @@ var layers = []string{
 // leaves import nothing of this module; the first three nothing but the standard
 // library, since they are the protocol that others may want to read alone.
 var leaves = []string{
-	"rocks/wire", "rocks/flight", "rocks/auth",
+	"rocks/wire", "rocks/flight", "rocks/auth", "rocks/estate", "rocks/group/trustee",
 	"rocks/interpose/seccomp", "rocks/interpose/tracee",
 	"ckpt/criu", "ckpt/freeze", "ckpt/image", "ckpt/survey",
 	"migrate/stream",
 }
 
 // parts are what rocks is made of: they do not import it.
-var parts = []string{"rocks/detect", "rocks/wire", "rocks/flight", "rocks/auth"}
+var parts = []string{"rocks/detect", "rocks/wire", "rocks/flight", "rocks/auth", "rocks/estate"}
 
 // onlyForTests are not imported by any program.
 var onlyForTests = []string{"tests/", "rocks/rockstest/", "rocks/interpose/seccomptest/"}

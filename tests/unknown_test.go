@@ -3,12 +3,9 @@ package tests
 import (
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 
 	"rock/tests/harness"
@@ -84,7 +81,7 @@ print(libc.syscall(425, 1, ctypes.create_string_buffer(120)), errno.errorcode[ct
 	}
 }
 
-// If the supervisor is killed the program lives on, and connects and listens as an
+// If the supervisor is killed and has no heir the program lives on, and connects and listens as an
 // ordinary one.
 func TestUnknownSupervisorKilled(t *testing.T) {
 	t.Parallel()
@@ -105,9 +102,7 @@ sys.exit(9)`
 	p := harness.Spec{Host: l.A, Side: harness.Rock, Argv: []string{harness.Python, "-c", program}}.Start(t)
 	fmt.Fprintln(p.Stdin, l.B.Addr(1))
 	p.WaitOutput(t, "got hello\n")
-	if err := syscall.Kill(supervisor(t, l.A, p), syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
+	harness.KillHeirless(t, l.A, "-c")
 	fmt.Fprintln(p.Stdin, l.B.Addr(1))
 	p.WaitOutput(t, "got hello\ngot hello\n")
 	p.Stdin.Close()
@@ -118,17 +113,4 @@ sys.exit(9)`
 	if res := p.Wait(t); res.Code != 9 {
 		t.Errorf("exit status %d, want 9", res.Code)
 	}
-}
-
-// supervisor finds the process on the host that runs rock and is not the front.
-func supervisor(t *testing.T, h *lab.Host, front *harness.Proc) int {
-	t.Helper()
-	for _, pid := range h.Pids() {
-		exe, err := os.Readlink(filepath.Join("/proc", pid, "exe"))
-		if n, _ := strconv.Atoi(pid); err == nil && exe == harness.Program(t, "rock") && n != front.Pid() {
-			return n
-		}
-	}
-	t.Fatal("no supervisor")
-	return 0
 }

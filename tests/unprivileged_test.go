@@ -60,7 +60,7 @@ func TestUnprivilegedDaemonStaysADescendant(t *testing.T) {
 	p := harness.Spec{Host: l.A, Side: harness.Rock, User: ordinaryUser, Argv: []string{"sh", "-c",
 		`setsid sh -c 'sleep 1000 </dev/null >/dev/null 2>&1 & echo daemon $!' & wait; cat`}}.Start(t)
 	pid := p.WaitOutput(t, `daemon (\d+)`)[1]
-	want := supervisor(t, l.A, p)
+	want := harness.SupervisorOf(t, l.A, "-c", 0).Pid
 	harness.Until(t, "the daemon as a child of the supervisor", func() bool {
 		status, err := os.ReadFile(filepath.Join("/proc", pid, "status"))
 		if err != nil {

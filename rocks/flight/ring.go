@@ -8,7 +8,8 @@
 // program reads.
 //
 // A Ring grows as needed up to its bound and never drops a byte. It is pure data: no locks,
-// no I/O, no goroutines; the caller serializes all calls.
+// no I/O, no goroutines; the caller serializes all calls. It may have its bytes in memory that outlives
+// the process, and leave a [Trace] by which another one finds them ([NewKept], [Salvage]).
 package flight
 
 import "math/bits"
@@ -19,17 +20,20 @@ const minSize = 4 << 10
 // keepSize is what Shrink leaves to an empty ring, in bytes.
 const keepSize = 64 << 10
 
-// Ring is a bounded queue of bytes with 64-bit offsets. Use New.
+// Ring is a bounded queue of bytes with 64-bit offsets. Use New or NewKept.
 type Ring struct {
-	buf   []byte // size is 0 or a power of two, or limit
-	head  int    // index in buf of the byte at offset start
-	n     int    // bytes stored
-	limit int    // bound of n
+	*piece        // where the bytes are; the byte at an offset is at (offset - origin) modulo the size, which is a power of two
+	origin uint64 // changes only while the queue is empty
+	n      int    // bytes stored
+	limit  int    // bound of n
 
 	start  uint64 // offset of the first byte stored
 	acked  uint64 // bytes before are not needed any more; start lags behind it while pinned
 	pinned bool   // bytes from start on are in use and must stay where they are
 	lent   bool   // free space is in use: between Reserve and Commit
+
+	kept  *kept    // nil: the bytes end with the process
+	stale []*piece // what was given up while in use
 }
 
 // New returns an empty ring whose first byte will have the given offset and that holds
@@ -38,7 +42,7 @@ func New(offset uint64, limit int) *Ring {
 	if limit <= 0 {
 		panic("flight: limit must be positive")
 	}
-	return &Ring{start: offset, acked: offset, limit: limit}
+	return &Ring{piece: &piece{}, start: offset, acked: offset, limit: limit}
 }
 
 // Start returns the offset of the first byte that was not trimmed.
@@ -80,18 +84,26 @@ func (r *Ring) Reserve(want int) []byte {
 		return nil
 	}
 	if r.n == 0 && !r.pinned {
-		r.head = 0
+		r.begin()
 	}
 	if r.n+want > len(r.buf) {
 		r.grow(r.n + want)
 	}
 	r.lent = true
-	tail := r.head + r.n
-	if tail >= len(r.buf) {
-		tail -= len(r.buf)
-		return r.buf[tail:min(r.head, tail+want)]
+	tail := r.index(r.End())
+	if head := r.index(r.start); tail < head {
+		return r.buf[tail:min(head, tail+want)]
 	}
 	return r.buf[tail:min(len(r.buf), tail+want)]
+}
+
+// index returns where the byte at an offset is.
+func (r *Ring) index(offset uint64) int { return int((offset - r.origin) & uint64(len(r.buf)-1)) }
+
+// begin has an empty ring go on at the beginning of its memory, which is likelier to be in a cache than what follows.
+func (r *Ring) begin() {
+	r.origin = r.start
+	r.traceOrigin()
 }
 
 // Commit makes the first k bytes of what Reserve returned part of the queue. It
@@ -102,6 +114,8 @@ func (r *Ring) Commit(k int) {
 	}
 	r.n += k
 	r.lent = false
+	r.traceEnd()
+	r.giveStale()
 }
 
 // Skip counts k bytes as added and trimmed that never were in the queue, which must be empty: whoever needs them has got
@@ -113,23 +127,26 @@ func (r *Ring) Skip(k int) {
 	r.lent = false
 	r.start += uint64(k)
 	r.acked = r.start
+	r.traceStart() // first: an end before the start is none
+	r.traceEnd()
 }
 
 // Shrink frees the memory of an empty ring, unless it is small or in use.
 func (r *Ring) Shrink() {
 	if r.n == 0 && !r.pinned && !r.lent && len(r.buf) > keepSize {
-		r.buf, r.head = nil, 0
+		r.replace(&piece{})
 	}
 }
 
-// grow makes room for n bytes, n <= limit. The bytes move to a new array, so slices handed out
-// before stay as they were.
+// grow makes room for n bytes, n <= limit. The bytes move, so slices handed out before stay as they were.
 func (r *Ring) grow(n int) {
-	size := max(minSize, 1<<bits.Len(uint(n-1)))
-	buf := make([]byte, min(size, r.limit))
-	a, b := r.slices(0, r.n)
-	copy(buf[copy(buf, a):], b)
-	r.buf, r.head = buf, 0
+	p := r.take(max(minSize, 1<<bits.Len(uint(n-1))))
+	for from := 0; from < r.n; {
+		a, _ := r.slices(from, r.n-from)
+		to := int((r.start + uint64(from) - r.origin) & uint64(len(p.buf)-1))
+		from += copy(p.buf[to:], a)
+	}
+	r.replace(p)
 }
 
 // Slices returns up to max bytes from offset on, in one or two pieces that are part of the
@@ -143,15 +160,12 @@ func (r *Ring) Slices(offset uint64, max int) (a, b []byte) {
 	return r.slices(from, min(max, r.n-from))
 }
 
-// slices returns n bytes that start from bytes after head.
+// slices returns n bytes that start from bytes after the first one.
 func (r *Ring) slices(from, n int) (a, b []byte) {
 	if n <= 0 {
 		return nil, nil
 	}
-	i := r.head + from
-	if i >= len(r.buf) {
-		i -= len(r.buf)
-	}
+	i := r.index(r.start + uint64(from))
 	if i+n <= len(r.buf) {
 		return r.buf[i : i+n], nil
 	}
@@ -166,6 +180,7 @@ func (r *Ring) Trim(offset uint64) {
 	}
 	if offset > r.acked {
 		r.acked = offset
+		r.traceStart()
 	}
 	if !r.pinned {
 		r.drop()
@@ -180,24 +195,23 @@ func (r *Ring) Pin() { r.pinned = true }
 func (r *Ring) Unpin() {
 	r.pinned = false
 	r.drop()
+	r.giveStale()
 }
 
 // drop frees the bytes from start to acked.
 func (r *Ring) drop() {
-	k := int(r.acked - r.start)
+	r.n -= int(r.acked - r.start)
 	r.start = r.acked
-	r.n -= k
-	r.head += k
-	if r.head >= len(r.buf) && len(r.buf) > 0 {
-		r.head -= len(r.buf)
-	}
 }
 
 // Clear forgets all bytes and the memory; the offsets go on at End. Slices handed out
 // before stay as they were.
 func (r *Ring) Clear() {
-	end := r.End()
-	*r = Ring{start: end, acked: end, limit: r.limit, pinned: r.pinned}
+	r.start = r.End()
+	r.acked, r.n = r.start, 0
+	r.traceStart()
+	r.replace(&piece{})
+	r.lent = false
 }
 
 // Bytes returns a copy of all bytes from Start to End.

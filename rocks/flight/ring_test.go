@@ -137,17 +137,19 @@ func TestRandom(t *testing.T) {
 
 // run makes steps changes to a ring, chosen by pick, which returns a number from 0 to below its argument.
 func run(t *testing.T, pick func(int) int, limit int, start uint64, steps int) {
-	r := New(start, limit)
+	m := newArena()
+	r := NewKept(start, limit, m, m.trace)
 	pinned := []byte(nil)
 	var pinnedAt uint64
 	for range steps {
-		switch pick(6) {
+		switch pick(7) {
 		case 0, 1:
 			r.Append(chunk(r.End(), pick(limit+1)))
 		case 2:
 			room := r.Reserve(1 + pick(limit))
 			k := pick(len(room) + 1)
 			copy(room, chunk(r.End(), k))
+			m.salvage(t, r.Start(), r.End()+uint64(k))
 			r.Trim(r.Start() + uint64(pick(r.Len()+1)))
 			r.Commit(k)
 		case 3:
@@ -166,11 +168,21 @@ func run(t *testing.T, pick func(int) int, limit int, start uint64, steps int) {
 			}
 		case 5:
 			r.Shrink()
+		case 6:
+			if r.n == 0 {
+				r.Skip(pick(limit))
+			}
 		}
-		if r.Free() < 0 || r.Len() > limit || len(r.buf) > limit {
+		if r.Free() < 0 || r.Len() > limit || len(r.buf) > max(minSize, 2*limit) {
 			t.Fatalf("%d bytes in %d, limit %d", r.Len(), len(r.buf), limit)
 		}
 		check(t, r)
+		m.salvage(t, r.Start(), r.End())
+	}
+	r.Unpin()
+	r.Clear()
+	if len(m.pieces) > 0 && len(r.stale) == 0 {
+		t.Fatalf("%d pieces were not given back", len(m.pieces))
 	}
 }
 

@@ -95,7 +95,7 @@ func (l *listener) opened(d *delivery, fd int) {
 	if d.fd < 0 {
 		d.fd = fd // the doorbell is the leg
 		if ck, err := cookie(fd); err == nil {
-			d.sock.cookie = ck
+			d.sock.identify(ck, fd)
 			l.ip.sockets.put(d.sock)
 		}
 		return
@@ -126,14 +126,23 @@ func (l *listener) handOver(c seccomp.Call, flags int, d *delivery) {
 			return
 		}
 	}
+	if d.sock != nil {
+		d.sock.handing(c.ID)
+	}
 	err := ip.calls.AddFD(c, d.fd, flags&unix.SOCK_CLOEXEC != 0)
 	if err != nil {
+		if d.sock != nil {
+			d.sock.handing(0)
+		}
 		ip.log.Debug("accept not answered", "error", err)
 		if !errors.Is(err, seccomp.ErrGone) {
 			ip.fail(c, errnoOf(err, unix.EMFILE))
 		}
 		l.enqueue(d)
 		return
+	}
+	if d.sock != nil {
+		d.sock.handed()
 	}
 	unix.Close(d.fd)
 }

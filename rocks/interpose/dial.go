@@ -12,6 +12,7 @@ import (
 
 	"rock/rocks"
 	"rock/rocks/detect"
+	"rock/rocks/estate"
 	"rock/rocks/interpose/seccomp"
 )
 
@@ -30,7 +31,8 @@ type dial struct {
 	local   netip.Addr // what the program bound, if anything
 	verdict detect.Verdict
 
-	work func() // what dials: own or supervised
+	work   func()         // what dials: own or supervised
+	record *estate.Record // for an heir, while on hold; nil for none
 
 	// Set anew by each begin.
 	ctx   context.Context // ends when nobody waits for the connection any more
@@ -48,6 +50,7 @@ type dial struct {
 // begin starts to dial.
 func (d *dial) begin(work func()) {
 	d.work, d.ended = work, make(chan struct{})
+	d.keep()
 	d.mu.Lock()
 	d.ctx, d.cancel = context.WithCancel(d.ip.dialing)
 	d.over, d.pausing, d.paused = false, false, false
@@ -125,6 +128,7 @@ func (d *dial) detachHeld() {
 // supervised dials from a socket of the supervisor's.
 func (d *dial) supervised() {
 	c, err := d.ip.reach(d.ctx, d.local, d.remote)
+	d.unkeep()
 	if d.wasPaused(c) {
 		return
 	}

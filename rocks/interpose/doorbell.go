@@ -100,7 +100,9 @@ func (l *listener) deliver(d *delivery) error {
 			return err
 		}
 		d.onLeg.Store(true)
-		l.ip.carry(inner, d.rock, d.sock, d.cargo)
+		leg := l.ip.newLeg(inner, d.rock, d.sock, d.cargo)
+		leg.listener = l.publicCookie
+		l.ip.start(leg)
 		d.cargo = cargo{}
 	}
 	l.answerCallers()

@@ -16,6 +16,7 @@ import (
 
 	"rock/rocks"
 	"rock/rocks/detect"
+	"rock/rocks/estate"
 	"rock/rocks/interpose/seccomp"
 )
 
@@ -30,6 +31,7 @@ type Config struct {
 	Rules    *detect.Rules   // nil: none
 	Hold     time.Duration   // how long to hold a probing client's connection; 0: detect's default
 	Logger   *slog.Logger    // nil: no log
+	Estate   *estate.Estate  // for an heir, should this process die; nil: none
 	Freebind bool            // a state's listeners may be at addresses that this host does not have, where nobody reaches them yet
 }
 
@@ -43,6 +45,7 @@ type Interposer struct {
 	hold     time.Duration
 	log      *slog.Logger
 	freebind bool
+	estate   *estate.Estate
 	calls    *seccomp.Listener
 	progress *seccomp.Progress // nil if there is none
 	home     legHome
@@ -101,6 +104,7 @@ func (ip *Interposer) startServing(calls *seccomp.Listener) {
 func newInterposer(cfg Config) *Interposer {
 	ip := &Interposer{
 		endpoint: cfg.Endpoint, network: cfg.Network, cache: cfg.Cache, rules: cfg.Rules, hold: cfg.Hold, log: cfg.Logger, freebind: cfg.Freebind,
+		estate:  cfg.Estate,
 		home:    legHome{v4: randomLoopback()},
 		sockets: newSockets(),
 		sweeps:  newRhythm(sweepOften, sweepSeldom),
@@ -151,7 +155,9 @@ func (ip *Interposer) newLeg(inner *net.TCPConn, outer carrier, s *socket, with 
 		inner: inner, outer: outer, sock: s, cargo: with, log: ip.log, stop: ip.done,
 		parked: make(chan struct{}), unparked: make(chan bool), over: make(chan struct{}),
 	}
+	l.keep = func() { ip.keep(l) }
 	l.onEnded = func() {
+		l.unkeep()
 		ip.sockets.forget(s)
 		ip.carried.remove(l)
 	}
@@ -172,6 +178,9 @@ func (ip *Interposer) Carries(at Place) bool {
 	})
 	return known
 }
+
+// Home returns the group's own loopback address, where legs and private listeners are.
+func (ip *Interposer) Home() netip.Addr { return ip.home.v4 }
 
 // Done is closed when no process of the group is left.
 func (ip *Interposer) Done() <-chan struct{} { return ip.done }

@@ -43,6 +43,10 @@ type leg struct {
 	stop    <-chan struct{} // closed when no process of the group is left
 	onEnded func()
 
+	listener uint64 // cookie of the public socket of the listener that it is a doorbell of; 0: none
+	keep     func() // before it carries
+	kept     *kept  // its record, nil for none; of run, and of the caller of park while parked
+
 	parking  atomic.Bool
 	left     atomic.Bool   // the program's bytes have ended in order
 	parked   chan struct{} // answered when both directions are at rest
@@ -72,6 +76,7 @@ func (l *leg) run() {
 	defer l.onEnded()
 	for {
 		prepare(l.inner)
+		l.keep()
 		var both sync.WaitGroup
 		both.Go(l.carryToPeer)
 		both.Go(l.carryToProgram)

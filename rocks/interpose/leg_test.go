@@ -25,6 +25,7 @@ func TestLegOverIsForgotten(t *testing.T) {
 	l := &leg{
 		inner: inner.(*net.TCPConn), sock: &socket{}, log: slog.New(slog.DiscardHandler),
 		outer:  &ordinary{TCPConn: program.(*net.TCPConn)}, // whatever: it carries nothing
+		keep:   func() {},
 		parked: make(chan struct{}), unparked: make(chan bool), over: make(chan struct{}),
 	}
 	early := false

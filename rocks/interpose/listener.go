@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"rock/rocks/detect"
+	"rock/rocks/estate"
 )
 
 // listener stands for one listening socket of the program. The program's own
@@ -41,6 +42,7 @@ type listener struct {
 	ctx           context.Context // ends when the listener is shut
 	cancel        context.CancelFunc
 	shutOnce      sync.Once
+	record        *estate.Record // for an heir, nil for none
 	work          sync.WaitGroup // serve, usher and those that watch held connections
 
 	mu      sync.Mutex // guards the fields below, and the private accept queue
@@ -182,6 +184,7 @@ func (l *listener) acceptPublic() (fd int, remote netip.AddrPort, err error) {
 
 // start begins to accept from outside.
 func (l *listener) start() {
+	l.keep()
 	l.work.Go(l.serve)
 	l.work.Go(l.usher)
 }
@@ -191,6 +194,7 @@ func (l *listener) start() {
 func (l *listener) shut() {
 	l.shutOnce.Do(func() {
 		l.cancel()
+		l.unkeep()
 		l.public.Close() // waits until the descriptor is out of use
 		l.mu.Lock()
 		left := l.waiting

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"rock/rocks/estate"
 )
 
 // phase is where a socket of the program stands while it is not ordinary.
@@ -37,6 +39,7 @@ type socket struct {
 	remote netip.AddrPort // what getpeername says
 	errno  syscall.Errno  // of a failed connect, told once
 	since  time.Time      // of the phase
+	record *estate.Record // of the leg; nil for none
 }
 
 func newSocket(cookie uint64, family int, remote netip.AddrPort) *socket {

@@ -36,6 +36,12 @@ func gone(pid int) bool {
 	return err != nil || p.State == 'Z'
 }
 
+// stopped says whether a process is stopped.
+func stopped(pid int) bool {
+	p, err := stage.ReadProcess(pid)
+	return err == nil && p.State == 'T'
+}
+
 // groups returns the groups that are registered.
 func groups(t *testing.T) []group.Group {
 	t.Helper()
@@ -205,8 +211,8 @@ func TestShellKilled(t *testing.T) {
 	})
 }
 
-// TestSupervisorKilled kills the supervisor: the command goes on as an ordinary one, and so do its
-// orphans when the front is gone.
+// TestSupervisorKilled kills the supervisor, and the trustee before, so that there is no heir: the command goes on as an
+// ordinary one, and so do its orphans when the front is gone.
 func TestSupervisorKilled(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -233,10 +239,8 @@ func TestSupervisorKilled(t *testing.T) {
 	script := fmt.Sprintf(`(%s; %s) </dev/null >/dev/null 2>&1 &
 		echo go; %s; %s; exit 6`, wait(go1+"2"), connect("orphan"), wait(go1), connect("command"))
 	cmd, g := startNamed(t, "bash", "-c", script)
-	if err := unix.Kill(g.Supervisor, unix.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
-	await(t, "supervisor gone", func() bool { return gone(g.Supervisor) })
+	kill(t, trusteeOf(t, g))
+	kill(t, g.Supervisor)
 	touch(t, go1)
 	if got := <-connected; got != "command\n" {
 		t.Errorf("got %q from the command", got)
@@ -254,6 +258,66 @@ func TestSupervisorKilled(t *testing.T) {
 	if _, ok := groupNamed(t, g.Name); ok {
 		t.Error("the group is still listed")
 	}
+}
+
+// TestHeir kills the supervisor again and again: another goes on in its place each time, and job control and the exit status are
+// as ever. The last has no heir.
+func TestHeir(t *testing.T) {
+	go1 := t.TempDir() + "/go"
+	cmd, g := startNamed(t, "bash", "-c", fmt.Sprintf(`echo go; kill -STOP $$; while ! [ -f %s ]; do sleep 0.01; done; exit 6`, go1))
+	await(t, "command stopped", func() bool { return stopped(g.Pid) })
+	for range 3 {
+		kill(t, g.Supervisor)
+		before := g.Supervisor
+		await(t, "heir", func() bool {
+			now, ok := groupNamed(t, g.Name)
+			if ok && now.Supervisor > 0 { // it has answered
+				g = now
+			}
+			return g.Supervisor != before
+		})
+	}
+	if err := unix.Kill(cmd.Process.Pid, unix.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "command continued", func() bool { return !stopped(g.Pid) })
+	touch(t, go1)
+	if ws := endOf(t, cmd); ws.ExitStatus() != 6 {
+		t.Errorf("got status %#x, want exit status 6", ws)
+	}
+	if got := complaints(t, cmd); got != "" {
+		t.Errorf("standard error: got %q, want nothing", got)
+	}
+	await(t, "heir gone", func() bool { return gone(g.Supervisor) })
+	if _, ok := groupNamed(t, g.Name); ok {
+		t.Error("the group is still listed")
+	}
+}
+
+// kill kills a process and waits until it is gone.
+func kill(t *testing.T, pid int) {
+	t.Helper()
+	if pid <= 1 {
+		t.Fatalf("process %d is none to kill", pid)
+	}
+	if err := unix.Kill(pid, unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	await(t, fmt.Sprintf("process %d gone", pid), func() bool { return gone(pid) })
+}
+
+// trusteeOf returns the trustee of a group's supervisor.
+func trusteeOf(t *testing.T, g group.Group) (pid int) {
+	t.Helper()
+	await(t, "trustee", func() bool {
+		for p, of := range stage.Processes() {
+			if name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", p)); err == nil && string(name) == "rock-trustee\n" && of.Parent == g.Front {
+				pid = p
+			}
+		}
+		return pid != 0
+	})
+	return pid
 }
 
 func touch(t *testing.T, file string) {

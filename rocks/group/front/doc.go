@@ -8,9 +8,9 @@
 // the witness, tells the two apart. Everything the user gave (descriptors, signal
 // mask and dispositions, environment, limits) reaches the command as it was.
 //
-// The front also holds a duplicate of the seccomp listener. If the supervisor dies
-// it starts a keeper, which lets the kernel execute every trapped call from then on, adopts the
-// command, and goes on as before.
+// If the supervisor dies another goes on in its place, its heir (package supervise), but is not the command's parent: the front is from then on,
+// and tells the heir what it learns by waiting. The front also holds a duplicate of the seccomp listener. If there is no heir it
+// starts a keeper, which lets the kernel execute every trapped call from then on, and goes on as before.
 //
 // A command that can be checkpointed leads a session of its own (session.go), since CRIU takes no part of a
 // session. It is not in the front's process group, and so gets all signals from the front. Where the user has a

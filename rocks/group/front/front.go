@@ -170,6 +170,8 @@ func (f *front) mirror(r *Result) {
 				f.notify(fmt.Sprintf("the command lives on, on %s: rockctl ls shows it there", m.Host))
 				r.Status, r.Elsewhere = unix.WaitStatus(unix.SIGKILL), true
 				return
+			case stage.Inherited:
+				go f.waitForHeir()
 			case supervisorLost:
 				f.keep(messages)
 			}

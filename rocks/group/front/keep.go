@@ -135,6 +135,29 @@ func (f *front) wait(messages chan<- stage.Message) {
 	}
 }
 
+// waitForHeir tells the supervisor, which has come in the place of one that died, what happens to the command: that has
+// become our child. It buries what else has.
+func (f *front) waitForHeir() {
+	for {
+		var status unix.WaitStatus
+		pid, err := unix.Wait4(-1, &status, unix.WUNTRACED|unix.WCONTINUED, nil)
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err != nil:
+			// The command never became our child, so nobody will know how it ended.
+			f.awaitEnd()
+			_ = f.channel.Send(stage.Waited{Status: 125 << 8})
+			return
+		case pid == f.command:
+			_ = f.channel.Send(stage.Waited{Status: status}) // if the supervisor is gone, receive sees that
+			if status.Exited() || status.Signaled() {
+				return
+			}
+		}
+	}
+}
+
 // awaitEnd waits for the end of a command that is not our child.
 func (f *front) awaitEnd() {
 	if f.pidfd == nil {

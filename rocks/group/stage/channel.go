@@ -57,6 +57,19 @@ func Open(fd int) (*Channel, error) {
 	return &Channel{u}, nil
 }
 
+// Descriptor returns the channel's descriptor, which stays its own.
+func (c *Channel) Descriptor() (int, error) {
+	raw, err := c.conn.SyscallConn()
+	if err != nil {
+		return -1, fmt.Errorf("descriptor of channel: %w", err)
+	}
+	var fd int
+	if err := raw.Control(func(s uintptr) { fd = int(s) }); err != nil {
+		return -1, fmt.Errorf("descriptor of channel: %w", err)
+	}
+	return fd, nil
+}
+
 // Close ends the channel; the other end receives io.EOF.
 func (c *Channel) Close() error { return c.conn.Close() }
 
@@ -170,6 +183,10 @@ func decode(b []byte) (Message, error) {
 		return as[Migrated](b[1:])
 	case 'w':
 		return as[Watch](b[1:])
+	case 'i':
+		return as[Inherited](b[1:])
+	case 'a':
+		return as[Waited](b[1:])
 	}
 	return nil, fmt.Errorf("unknown message %q", b[0])
 }

@@ -16,6 +16,8 @@
 //	                          ←    Started (pidfd, listener)   or   Failed
 //	                          ←    Stopped, Continued          any number
 //	                          ←    Exited, Checkpointed or Migrated: the front leaves
+//	                          ←    Inherited                   of an heir of the supervisor
+//	Waited                    →                                after that
 //
 // A supervisor that stops its group starts a guard, which acts if it dies meanwhile, and tells it over another
 // Channel with Watch what that is to be.

@@ -122,6 +122,13 @@ type Failed struct {
 	Reason string // one line for the user
 }
 
+// Inherited says that the supervisor died and another goes on in its place, which is not the command's parent: the front is
+// now, and tells what it learns of the command by Waited.
+type Inherited struct{}
+
+// Waited, which the front sends after Inherited, says what has happened to the command, as wait4(2) has it.
+type Waited struct{ Status unix.WaitStatus }
+
 // Stopped says that the command was stopped by Signal.
 type Stopped struct{ Signal int }
 
@@ -167,3 +174,5 @@ func (Exited) kind() byte       { return 'x' }
 func (Checkpointed) kind() byte { return 'k' }
 func (Migrated) kind() byte     { return 'm' }
 func (Watch) kind() byte        { return 'w' }
+func (Inherited) kind() byte    { return 'i' }
+func (Waited) kind() byte       { return 'a' }

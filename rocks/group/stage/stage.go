@@ -18,6 +18,7 @@ type Kind string
 
 const (
 	Supervisor Kind = "supervisor" // descriptor: its Channel; arguments: the command
+	Heir       Kind = "heir"       // descriptor: the estate of a supervisor that has died; arguments: the command
 	Keeper     Kind = "keeper"     // descriptor: a seccomp listener to answer
 	Guard      Kind = "guard"      // descriptor: its Channel
 	Exec       Kind = "exec"       // sets signal mask and dispositions, then executes the command
@@ -49,7 +50,7 @@ func Current() (Stage, bool) {
 		return Stage{}, false // not ours: somebody else uses the name
 	}
 	switch Kind(kind) {
-	case Supervisor, Keeper, Guard, Exec:
+	case Supervisor, Heir, Keeper, Guard, Exec:
 	default:
 		return Stage{}, false
 	}

@@ -21,6 +21,8 @@ func Main(c supervise.Checkpointer) {
 	switch s.Kind {
 	case stage.Supervisor:
 		status = supervise.Run(s.FD, os.Args[1:], c)
+	case stage.Heir:
+		status = supervise.Inherit(s.FD, os.Args[1:], c)
 	case stage.Exec:
 		status = supervise.Exec(s.Arg, os.Args[1:], os.Stderr)
 	case stage.Guard:

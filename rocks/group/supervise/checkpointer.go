@@ -19,6 +19,8 @@ import (
 type Checkpointer interface {
 	// NewCell makes the place where the processes of the group id live. Its error says what to do.
 	NewCell(id string) (Cell, error)
+	// OpenCell opens one that was made by a process that has died.
+	OpenCell(path string) (Cell, error)
 	// Checkpoint writes a group into an image. If that fails the group goes on.
 	Checkpoint(ctx context.Context, s Subject, o group.CheckpointOptions, progress func(group.Progress)) (*group.CheckpointReport, error)
 	// Migrate hands a group over to another host, which is reached through link, and closes that. If that fails the

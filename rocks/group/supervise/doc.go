@@ -10,6 +10,12 @@
 //	    ── watches the command, its orphans and the front    watch.go, children.go
 //	    ── lingers until the flight logs are delivered       supervisor.go
 //
+// Should it die, another goes on in its place (succession.go, heir.go):
+//
+//	Inherit ── takes over what it has left; closes the rest  heir.go
+//	        ── goes on with listeners, legs and rocks        package interpose
+//	        ── does as above from the control socket on; the front waits for the command
+//
 // What checkpoints need of package ckpt, which is above this one, comes through the interfaces in checkpointer.go.
 //
 // The supervisor has a process group of its own in the front's session, so that the terminal does

@@ -9,6 +9,7 @@ import (
 
 	"rock/rocks"
 	"rock/rocks/detect"
+	"rock/rocks/estate"
 	"rock/rocks/group"
 	"rock/rocks/interpose"
 	"rock/rocks/interpose/seccomp"
@@ -19,6 +20,7 @@ import (
 type withRocks struct {
 	endpoint   *rocks.Endpoint
 	interposer *interpose.Interposer
+	estate     *estate.Estate // nil: all ends with this process
 }
 
 // interposed starts the command with its connections on rocks.
@@ -32,7 +34,7 @@ func interposed(settings group.Settings, log *slog.Logger, p seccomp.Process) (i
 		_ = cfg.Endpoint.Close()
 		return nil, nil, err
 	}
-	return &withRocks{cfg.Endpoint, ip}, process, nil
+	return &withRocks{cfg.Endpoint, ip, cfg.Estate}, process, nil
 }
 
 // interposeConfig opens an endpoint and returns what an Interposer works with. The endpoint listens for peers that
@@ -47,6 +49,12 @@ func interposeConfig(settings group.Settings, log *slog.Logger, port uint16) (in
 	if len(settings.Rendezvous) > 0 {
 		cfg.Rendezvous = rendezvous.NewClient(settings.Rendezvous)
 	}
+	kept, err := estate.New()
+	if err != nil {
+		log.Warn("the connections would not survive this process", "error", err)
+	} else {
+		cfg.Estate = interpose.Estate(kept)
+	}
 	endpoint, err := rocks.NewEndpoint(cfg)
 	if err != nil && port != 0 {
 		log.Warn("peers that move at the same time may not find this group", "error", err)
@@ -57,7 +65,7 @@ func interposeConfig(settings group.Settings, log *slog.Logger, port uint16) (in
 		return interpose.Config{}, fmt.Errorf("open endpoint: %w", err)
 	}
 	return interpose.Config{
-		Endpoint: endpoint, Logger: log, Rules: detect.NewRules(settings.Rules, nil), Hold: settings.Hold,
+		Endpoint: endpoint, Logger: log, Rules: detect.NewRules(settings.Rules, nil), Hold: settings.Hold, Estate: kept,
 	}, nil
 }
 
@@ -79,6 +87,9 @@ func (w *withRocks) ListenerFile() (*os.File, error) { return w.interposer.Liste
 
 // ProgressFile returns the file that tells which call was received last.
 func (w *withRocks) ProgressFile() *os.File { return w.interposer.ProgressFile() }
+
+// Done is closed when no process of the group is left.
+func (w *withRocks) Done() <-chan struct{} { return w.interposer.Done() }
 
 // Close waits until all is delivered, or ctx ends, and ends the rocks.
 func (w *withRocks) Close(ctx context.Context) error {

@@ -20,6 +20,7 @@ type interposition interface {
 	Rocks() []group.Rock
 	ListenerFile() (*os.File, error)
 	ProgressFile() *os.File
+	Done() <-chan struct{}
 	Close(context.Context) error
 }
 
@@ -48,6 +49,7 @@ func (s *supervisor) launch() *stage.Failed {
 	s.joined = stage.Now()
 	s.state.set(s.runningState())
 	s.log.Info("command started", "pid", s.pid, "command", s.command[0], "front", s.plan.Front)
+	s.appoint()
 	s.serve()
 	if err := s.announce(); err != nil {
 		// The front was killed meanwhile; watch sees that.

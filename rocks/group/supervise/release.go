@@ -25,18 +25,23 @@ func (s *supervisor) release() {
 	unix.Umask(0o077)
 }
 
-// openLog returns the log that came with the plan, or one that keeps nothing. If this process
+// openLog opens the log that came with the plan, or one that keeps nothing. If this process
 // crashes, that goes there too.
-func openLog(file *os.File) *slog.Logger {
+func (s *supervisor) openLog(file *os.File) {
 	if file == nil {
-		return slog.New(slog.DiscardHandler)
+		s.log = slog.New(slog.DiscardHandler)
+		return
 	}
+	s.logFile = file
 	_ = debug.SetCrashOutput(file, debug.CrashOptions{})
-	return slog.New(slog.NewTextHandler(io.Writer(file), &slog.HandlerOptions{Level: slog.LevelDebug}))
+	s.log = slog.New(slog.NewTextHandler(io.Writer(file), &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
-// discard reads what is shown on a terminal that nobody looks at, so that who writes there does not
-// wait. It returns when the terminal is closed.
-func discard(master *os.File) {
-	_, _ = io.Copy(io.Discard, master)
+// keepTerminal reads what is shown on a terminal that nobody looks at, if there is one, so that who writes there does not
+// wait, until the terminal is closed.
+func (s *supervisor) keepTerminal(master *os.File) {
+	if master != nil {
+		s.master = master
+		go func() { _, _ = io.Copy(io.Discard, master) }()
+	}
 }

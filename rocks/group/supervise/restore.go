@@ -50,7 +50,7 @@ func (s *supervisor) restore(settings group.Settings) error {
 		return err
 	}
 	s.pid = restored.Root
-	s.interposition = &withRocks{cfg.Endpoint, restored.Interposer}
+	s.interposition = &withRocks{cfg.Endpoint, restored.Interposer, cfg.Estate}
 	for _, w := range restored.Warnings {
 		s.warn(w)
 	}

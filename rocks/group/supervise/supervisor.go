@@ -13,6 +13,7 @@ import (
 
 	"rock/rocks/group"
 	"rock/rocks/group/stage"
+	"rock/rocks/group/trustee"
 )
 
 // briefTime is how long flight logs may take after SIGTERM.
@@ -50,6 +51,13 @@ type supervisor struct {
 	nudge         *time.Timer // continues the front; nil before the first time
 
 	brief context.Context // done after SIGTERM
+
+	heir    bool                 // another was the supervisor before, and has died: see heir.go
+	waited  chan unix.WaitStatus // what the front says about the command to an heir
+	trustee *trustee.Trustee     // nil without
+	succession
+	logFile *os.File // nil without
+	master  *os.File // of a terminal that nobody looks at, nil without
 }
 
 // Run is the supervisor. fd is the descriptor of its channel; ckpt is for groups that are checkpointable or
@@ -67,11 +75,18 @@ func Run(fd int, command []string, ckpt Checkpointer) int {
 		return 1 // the front died before it told
 	}
 	log, slave, master := plan.Handles.Sort(files)
-	s := &supervisor{plan: plan, command: command, channel: channel, log: openLog(log), slave: slave, ckpt: ckpt, leave: make(chan struct{})}
-	if master != nil {
-		go discard(master)
-	}
+	s := newSupervisor(plan, command, channel, ckpt)
+	s.openLog(log)
+	s.slave = slave
+	s.keepTerminal(master)
 	return s.run()
+}
+
+func newSupervisor(plan stage.Plan, command []string, channel *stage.Channel, ckpt Checkpointer) *supervisor {
+	return &supervisor{
+		plan: plan, command: command, channel: channel, ckpt: ckpt,
+		leave: make(chan struct{}), waited: make(chan unix.WaitStatus, 16),
+	}
 }
 
 func (s *supervisor) run() int {
@@ -87,14 +102,24 @@ func (s *supervisor) run() int {
 		s.close(context.Background())
 		return failed.Status
 	}
-	defer s.locate()()
 	s.release()
+	return s.serveGroup(children)
+}
+
+// serveGroup is what the supervisor does from when the command runs until nothing is left to do.
+func (s *supervisor) serveGroup(children <-chan os.Signal) int {
+	defer s.dismiss()
+	defer s.locate()()
 	ctx, cancel := context.WithCancel(context.Background())
 	var periodic sync.WaitGroup
 	if s.plan.Periodic != nil {
 		periodic.Go(func() { s.periodic(ctx) })
 	}
-	s.watch(children)
+	if s.heir {
+		s.watchInherited()
+	} else {
+		s.watch(children)
+	}
 	cancel()
 	periodic.Wait()
 	s.busy.Lock()

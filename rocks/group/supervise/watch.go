@@ -13,19 +13,8 @@ import (
 
 // watch tells the front how the command fares until no process of the group is left.
 func (s *supervisor) watch(children <-chan os.Signal) {
-	front := make(chan struct{})
-	go func() {
-		defer close(front)
-		for {
-			if _, _, err := s.channel.Receive(); err != nil {
-				return
-			}
-		}
-	}()
-	var parent <-chan struct{}
-	if !s.plan.OwnSession() { // else the kernel sees to it: see orphans.go
-		parent = endOf(s.plan.Parent)
-	}
+	front := s.hearFront()
+	parent := s.frontParent()
 	for ended := false; ; {
 		if !ended {
 			ended = s.watchCommand()
@@ -40,13 +29,44 @@ func (s *supervisor) watch(children <-chan os.Signal) {
 			hangUp(s.plan.Group, s.plan.Front)
 		case <-front:
 			front = nil
-			if !ended && !s.plan.Detached {
-				// Only SIGKILL takes the front away from a command that lives. It was meant for
-				// the command.
-				s.log.Warn("the front was killed: killing the command")
-				_ = unix.Kill(s.pid, unix.SIGKILL)
+			s.frontGone(ended)
+		}
+	}
+}
+
+// hearFront takes in what the front says, and returns a channel that is closed when it is gone.
+func (s *supervisor) hearFront() <-chan struct{} {
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		for {
+			m, _, err := s.channel.Receive()
+			if err != nil {
+				return
+			}
+			if w, ok := m.(stage.Waited); ok {
+				s.waited <- w.Status
 			}
 		}
+	}()
+	return gone
+}
+
+// frontParent returns a channel that is closed when the front's parent ends, nil if that does not matter.
+func (s *supervisor) frontParent() <-chan struct{} {
+	if s.plan.OwnSession() {
+		return nil // the kernel sees to it: see orphans.go
+	}
+	return endOf(s.plan.Parent)
+}
+
+// frontGone takes in that the front is gone.
+func (s *supervisor) frontGone(ended bool) {
+	if !ended && !s.plan.Detached {
+		// Only SIGKILL takes the front away from a command that lives. It was meant for
+		// the command.
+		s.log.Warn("the front was killed: killing the command")
+		_ = unix.Kill(s.pid, unix.SIGKILL)
 	}
 }
 
@@ -64,23 +84,32 @@ func (s *supervisor) watchCommand() (ended bool) {
 			return true
 		case pid == 0:
 			return false
-		case status.Stopped() && status>>16 != 0:
-			// By ourselves, as its tracer: see package ckpt.
-		case status.Stopped():
-			s.stopped(status.StopSignal())
-		case status.Continued():
-			s.continued()
-		default:
-			s.log.Info("command ended", "status", describe(status))
-			s.cancelNudge()
-			s.state.set(s.runningState())
-			if !s.plan.OwnSession() {
-				releaseSession(s.plan.Group)
-			}
-			s.ended(status)
+		case s.took(status):
 			return true
 		}
 	}
+}
+
+// took tells the front what a wait for the command has given, and whether that is its end.
+func (s *supervisor) took(status unix.WaitStatus) (ended bool) {
+	switch {
+	case status.Stopped() && status>>16 != 0:
+		// By ourselves, as its tracer: see package ckpt.
+	case status.Stopped():
+		s.stopped(status.StopSignal())
+	case status.Continued():
+		s.continued()
+	default:
+		s.log.Info("command ended", "status", describe(status))
+		s.cancelNudge()
+		s.state.set(s.runningState())
+		if !s.plan.OwnSession() {
+			releaseSession(s.plan.Group)
+		}
+		s.ended(status)
+		return true
+	}
+	return false
 }
 
 func (s *supervisor) stopped(sig syscall.Signal) {

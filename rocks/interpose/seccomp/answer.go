@@ -31,17 +31,17 @@ type addfd struct {
 // Continue lets the kernel execute the call. Like all answers it returns
 // [ErrGone] if the call no longer waits.
 func (l *Listener) Continue(c Call) error {
-	return l.send("continue", &response{id: c.ID, flags: unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE})
+	return l.send("continue", c, &response{id: c.ID, flags: unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE})
 }
 
 // Return makes the call return val.
 func (l *Listener) Return(c Call, val int64) error {
-	return l.send("return from", &response{id: c.ID, val: val})
+	return l.send("return from", c, &response{id: c.ID, val: val})
 }
 
 // Fail makes the call fail with errno.
 func (l *Listener) Fail(c Call, errno unix.Errno) error {
-	return l.send("fail", &response{id: c.ID, error: -int32(errno)})
+	return l.send("fail", c, &response{id: c.ID, error: -int32(errno)})
 }
 
 // Restart answers with ERESTARTSYS: a signal handler that is due runs now, and
@@ -50,7 +50,7 @@ func (l *Listener) Fail(c Call, errno unix.Errno) error {
 // and then the call is made again. It is for a held call only, and only if
 // something is due for that very thread: else the program sees errno 512.
 func (l *Listener) Restart(c Call) error {
-	return l.send("restart", &response{id: c.ID, error: -errRestartSys})
+	return l.send("restart", c, &response{id: c.ID, error: -errRestartSys})
 }
 
 // Valid says that the call still waits. What was read from the task's memory may
@@ -62,6 +62,9 @@ func (l *Listener) Valid(c Call) bool {
 	defer l.release()
 	_, _, e := unix.Syscall(unix.SYS_IOCTL, uintptr(l.fd),
 		unix.SECCOMP_IOCTL_NOTIF_ID_VALID, uintptr(unsafe.Pointer(&c.ID)))
+	if e != 0 {
+		l.forget(c)
+	}
 	return e == 0
 }
 
@@ -79,7 +82,11 @@ func (l *Listener) AddFD(c Call, src int, cloexec bool) error {
 		a.flags = unix.SECCOMP_ADDFD_FLAG_SEND
 		_, err := l.add(&a)
 		if err != unix.EINVAL {
-			return answered("add descriptor to", err)
+			err = answered("add descriptor to", err)
+			if err == nil || err == ErrGone {
+				l.forget(c)
+			}
+			return err
 		}
 	}
 	a.flags = 0
@@ -129,7 +136,8 @@ func (l *Listener) add(a *addfd) (int, error) {
 	return int(n), nil
 }
 
-func (l *Listener) send(what string, r *response) error {
+func (l *Listener) send(what string, c Call, r *response) error {
+	defer l.forget(c)
 	if _, err := l.acquire(); err != nil {
 		return fmt.Errorf("%s call: %w", what, err)
 	}

@@ -125,11 +125,28 @@ type Call struct {
 	Nr   int32  // system call number, one of unix.SYS_*
 	Arch uint32 // AUDIT_ARCH_*
 	Args [6]uint64
+
+	entry int // of the Progress, counted from 1; 0: none
 }
 
-// Note makes the listener note the ID of each call that it receives in p, which
-// must outlive it.
+// Note makes the listener note each call that it receives in p, until it is answered. p must outlive it.
 func (l *Listener) Note(p *Progress) { l.progress.Store(p) }
+
+// Inherit notes a call that another process has received and not answered, as if it had just been received.
+func (l *Listener) Inherit(c Call) Call {
+	c.entry = 0
+	if p := l.progress.Load(); p != nil {
+		p.note(&c)
+	}
+	return c
+}
+
+// forget ends the note of a call that was answered or is gone.
+func (l *Listener) forget(c Call) {
+	if p := l.progress.Load(); p != nil {
+		p.done(c)
+	}
+}
 
 // Receive waits for the next call. It returns [ErrEnded] when no task under the
 // filter is left (on kernels before 6.11: left and reaped), [ErrClosed] after
@@ -145,7 +162,7 @@ func (l *Listener) Receive() (Call, error) {
 		switch e {
 		case 0:
 			if p := l.progress.Load(); p != nil {
-				p.word().Store(c.ID)
+				p.note(&c)
 			}
 			return c, nil
 		case unix.EINTR, unix.EAGAIN:
