@@ -18,6 +18,7 @@
 // Until it has sent commit the source may go on, and does after any failure, as does the target not. From then on it
 // waits. If done does not come, because the connection breaks at this moment, it asks the target's journal through another connection
 // (Resolve, resolve.go): either the group runs there, or it never will. Should the source supervisor itself die, a guard
-// goes on for it (guard.go). PROTOCOL.md has the messages. Files that come along (luggage.go) are
+// goes on for it (guard.go), and when that has decided that the group lives here, the supervisor's heir with its connections (package supervise).
+// PROTOCOL.md has the messages. Files that come along (luggage.go) are
 // the matter of package files.
 package migrate

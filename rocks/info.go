@@ -1,6 +1,7 @@
 package rocks
 
 import (
+	"io"
 	"net/netip"
 	"time"
 
@@ -42,6 +43,20 @@ func (c *Conn) Info() Info {
 		i.LastError = c.lastErr.Error()
 	}
 	return i
+}
+
+// Rest returns what has come and was not read by a rock that is Gone, which stays there, and the error that Read
+// returns behind it: io.EOF if it has ended in order.
+func (c *Conn) Rest() ([]byte, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.done:
+		return nil, c.doneErr
+	case c.finReceived || c.readClosed || c.err == nil:
+		return c.in.Bytes(), io.EOF
+	}
+	return c.in.Bytes(), c.err
 }
 
 // Offsets returns how many bytes the program has written and read.

@@ -83,3 +83,16 @@ func (s *Salvage) State(written, read uint64, piece func(place uint64) ([]byte, 
 	st.FinAcked = st.FinAcked && len(st.Flight) == 0
 	return &st, st.Validate()
 }
+
+// ResetState returns the rock as one that is to be reset: what is in it is lost, and the peer is to be told.
+func (s *Salvage) ResetState() (*State, error) {
+	st := s.head
+	st.Epoch += salvageEpochs
+	st.Acked, st.Credit = s.Written(), s.Written()
+	st.Sent = st.Acked
+	st.Received = s.Received()
+	st.Consumed, st.Granted = st.Received, st.Received
+	st.Closed, st.ResetPending = true, true
+	st.Suspended = time.Now().UTC().Round(0)
+	return &st, st.Validate()
+}

@@ -40,7 +40,6 @@ const (
 	over     = "it has done its work"
 	long     = "nobody stands still, and it takes half a minute to give up"
 	unsafe   = "who kills CRIU while code of its own is in the program kills that too"
-	lost     = "the group goes on, but its connections are lost with the supervisor: see TestMigrateSupervisorLost"
 	runsThen = "the group runs, and this is not of the migration any more"
 )
 
@@ -51,7 +50,7 @@ var faultTable = []struct {
 	ends  [9]string
 }{
 	{"receive", killReceive, [...]string{here, here, here, here, here, here, either, over, over}},
-	{"source supervisor", killSourceSupervisor, [...]string{lost, lost, lost, lost, lost, there, there, there, there}},
+	{"source supervisor", killSourceSupervisor, [...]string{here, here, here, here, here, there, there, there, there}},
 	{"target supervisor", killTargetSupervisor, [...]string{notYet, notYet, notYet, here, here, here, runsThen, runsThen, runsThen}},
 	{"target CRIU", killTargetCRIU, [...]string{notYet, notYet, notYet, here, here, here, over, over, over}},
 	{"source CRIU", killSourceCRIU, [...]string{notYet, notYet, unsafe, either, either, either, either, there, there}},
@@ -238,15 +237,9 @@ func killReceive(t *testing.T, f *faults) {
 
 func killSourceSupervisor(t *testing.T, f *faults) {
 	for _, p := range harness.Named(f.at, "stream", "") { // after done it may have ended
-		killSupervisorOf(t, p)
+		harness.SupervisorFor(t, f.at, p).End(t)
 	}
-	f.drafts, f.logs = true, true
-}
-
-// killSupervisorOf kills the supervisor of a group, given by its command.
-func killSupervisorOf(t *testing.T, command harness.Process) {
-	t.Helper()
-	harness.Process{Pid: command.Parent, Name: "supervisor"}.Kill(t)
+	f.drafts, f.logs, f.unswept = true, true, true
 }
 
 func killTargetSupervisor(t *testing.T, f *faults) {

@@ -46,7 +46,7 @@ func TestMigrateSupervisorLost(t *testing.T) {
 			if len(programs) != 1 {
 				t.Fatalf("%s: the program is %v", p.name, programs)
 			}
-			killSupervisorOf(t, programs[0])
+			harness.SupervisorFor(t, at, programs[0]).End(t)
 			tap.Pass(t)
 			if res := rockctl.Wait(t); res.Code == 0 {
 				t.Errorf("%s, detached %v: exit status 0\n%s", p.name, detached, res.Stdout)

@@ -75,7 +75,7 @@ func (ip *Interposer) adoptLeg(st *LegState) (*leg, error) {
 		l.inner, err = deadEnd(ip.home)
 		return l, err
 	}
-	inner, err := ip.reconnectLeg(st.Place, s, st.Left || st.FinDue, st.NoRead)
+	inner, err := ip.home.reconnectLeg(st.Place, s, st.Left || st.FinDue, st.NoRead)
 	if err != nil {
 		return nil, err
 	}

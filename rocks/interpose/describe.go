@@ -40,8 +40,9 @@ func (p *parked) describe(index map[*rocks.Conn]int) LegState {
 	_, local, remote := l.sock.look()
 	st := LegState{
 		Place: p.place, Rock: -1, End: p.end, Family: l.sock.family, Local: local, Remote: remote,
-		ToPeer: l.toPeer, ToProgram: slices.Concat(p.queued, l.toProgram), Left: l.left.Load(), FinDue: l.finDue, PeerFIN: l.peerFIN,
-		NoRead: p.noRead, Options: p.options,
+		ToPeer: l.toPeer, ToProgram: slices.Concat(p.queued, l.toProgram, p.rest), Left: l.left.Load(), FinDue: l.finDue,
+		PeerFIN: l.peerFIN || p.restFIN,
+		NoRead:  p.noRead, Options: p.options,
 	}
 	if i, ok := index[p.rock]; ok {
 		st.Rock, st.End = i, ""

@@ -128,10 +128,10 @@ func (d *dial) detachHeld() {
 // supervised dials from a socket of the supervisor's.
 func (d *dial) supervised() {
 	c, err := d.ip.reach(d.ctx, d.local, d.remote)
-	d.unkeep()
 	if d.wasPaused(c) {
 		return
 	}
+	d.unkeep()
 	if err != nil {
 		d.ip.log.Debug("connect failed", "remote", d.remote, "error", err)
 		// First the error, then the event that makes the program ask for it.

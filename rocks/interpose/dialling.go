@@ -80,6 +80,7 @@ func (p *pausedDial) rest(apart bool) {
 	if p.held && !apart {
 		return
 	}
+	d.unkeep()
 	if p.held {
 		d.hold.undo()
 		d.hold = nil
@@ -112,6 +113,7 @@ func (p *pausedDial) again() error {
 func (p *pausedDial) drop() {
 	d := p.dial
 	d.ip.dialling.remove(d)
+	d.unkeep()
 	if d.hold != nil {
 		d.hold.fail()
 		return

@@ -20,6 +20,7 @@ type delivery struct {
 	bell   int         // our end of a doorbell that is only that; -1 if none
 	onLeg  atomic.Bool // the rock has its leg, and ends with that
 	cargo  cargo       // what the leg begins with
+	kept   *kept       // record of that, for an heir; nil for none
 }
 
 // discard gives a delivery up as the kernel does with connections that nobody
@@ -34,6 +35,9 @@ func (d *delivery) discard() {
 	}
 	if d.rock != nil && !d.onLeg.Load() {
 		_ = d.rock.Reset()
+	}
+	if d.kept != nil {
+		d.kept.free()
 	}
 }
 
@@ -102,6 +106,7 @@ func (l *listener) deliver(d *delivery) error {
 		d.onLeg.Store(true)
 		leg := l.ip.newLeg(inner, d.rock, d.sock, d.cargo)
 		leg.listener = l.publicCookie
+		leg.kept, d.kept = d.kept, nil
 		l.ip.start(leg)
 		d.cargo = cargo{}
 	}

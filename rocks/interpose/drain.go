@@ -12,7 +12,7 @@ import (
 // queued any more that has not arrived. program is a duplicate of the program's socket; the program must not be
 // running. What the program has sent is taken out. What it has not read stays where it is if all of it
 // has reached the program's socket, and is taken out otherwise.
-func (p *parked) drain(program int) error {
+func (p *parked) drain(ip *Interposer, program int) error {
 	l := p.leg
 	raw, err := l.inner.SyscallConn()
 	if err != nil {
@@ -20,7 +20,7 @@ func (p *parked) drain(program int) error {
 	}
 	ctlErr := raw.Control(func(fd uintptr) {
 		var fin bool
-		if l.toPeer, fin, err = drainInto(l.toPeer, int(fd), program); err != nil {
+		if l.toPeer, fin, err = drainInto(l.toPeer, int(fd), program, p.saver(ip, drainedLump)); err != nil {
 			return
 		}
 		l.finDue = l.finDue || fin && !l.left.Load()
@@ -32,7 +32,7 @@ func (p *parked) drain(program int) error {
 		// The peer's end cannot be sent again behind what is put back: a new connection can.
 		p.apart = p.apart || l.peerFIN
 		var more []byte
-		more, fin, err = drainInto(nil, program, int(fd))
+		more, fin, err = drainInto(nil, program, int(fd), p.saver(ip, backLump))
 		p.noRead = fin && !l.peerFIN
 		l.toProgram = append(more, l.toProgram...)
 	})
@@ -116,11 +116,11 @@ func queueOf(fd int) (b []byte, fin bool, err error) {
 }
 
 // drainInto reads from one end of a loopback connection until the other end
-// has nothing left to send; fin reports the end of the stream.
-func drainInto(b []byte, from, sender int) (_ []byte, fin bool, err error) {
+// has nothing left to send; fin reports the end of the stream. save, if not nil, gets the bytes before they are taken.
+func drainInto(b []byte, from, sender int, save func([]byte)) (_ []byte, fin bool, err error) {
 	buf := make([]byte, 256<<10)
 	for {
-		n, _, err := unix.Recvfrom(from, buf, unix.MSG_DONTWAIT)
+		n, err := takeFrom(from, buf, save)
 		switch {
 		case err == unix.EINTR:
 			continue
@@ -142,6 +142,20 @@ func drainInto(b []byte, from, sender int) (_ []byte, fin bool, err error) {
 			b = append(b, buf[:n]...)
 		}
 	}
+}
+
+// takeFrom reads what is there. What save gets is the same as what is read, since nobody else reads.
+func takeFrom(fd int, buf []byte, save func([]byte)) (int, error) {
+	if save != nil {
+		n, _, err := unix.Recvfrom(fd, buf, unix.MSG_DONTWAIT|unix.MSG_PEEK)
+		if err != nil || n == 0 {
+			return n, err
+		}
+		save(buf[:n])
+		buf = buf[:n]
+	}
+	n, _, err := unix.Recvfrom(fd, buf, unix.MSG_DONTWAIT)
+	return n, err
 }
 
 // push makes the kernel send what it holds back (Nagle, TCP_CORK): setting TCP_NODELAY does (tcp(7)).

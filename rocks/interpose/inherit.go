@@ -12,6 +12,7 @@ import (
 	"rock/rocks"
 	"rock/rocks/interpose/seccomp"
 	"rock/rocks/interpose/tracee"
+	"rock/rocks/wire"
 )
 
 // Inherit goes on with a group whose supervisor has died: the program's sockets stay on the legs that they are on, rocks are
@@ -80,31 +81,22 @@ func (h *heir) listen(k *keptListener) {
 	h.listeners[k.PublicCookie] = l
 }
 
-// carry takes a leg over, and the rock that it carries.
+// carry takes a leg over, and the rock that it carries. After an error both are reset.
 func (h *heir) carry(ctx context.Context, k *leftLeg) error {
-	if ck, err := cookie(k.Inner); err != nil || ck != k.Cookie {
-		return fmt.Errorf("its end of the leg is gone (%v)", err)
-	}
-	at, err := positionOf(k.Inner)
-	if err != nil {
-		return errors.Join(err, unix.Close(k.Inner))
-	}
 	s := h.legacy.rocks[k.end()]
 	delete(h.legacy.rocks, k.end())
-	if s == nil { // it has ended, and the leg was about to
-		if !at.ended {
+	if k.Inner < 0 {
+		return h.recalled(ctx, k, s)
+	}
+	if ck, err := cookie(k.Inner); err != nil || ck != k.Cookie {
+		return errors.Join(fmt.Errorf("its end of the leg is gone (%v)", err), h.reset(ctx, s))
+	}
+	outer, st, at, err := h.carrierOf(ctx, k, s)
+	if outer == nil { // it has ended, and the leg was about to
+		if err != nil || !at.ended {
 			resetOnClose(k.Inner)
 		}
-		return unix.Close(k.Inner)
-	}
-	st, err := h.legacy.stand(k, s, at)
-	var outer carrier
-	if err == nil {
-		outer, err = h.carrierOf(ctx, k, s, &st)
-	}
-	if err != nil {
-		resetOnClose(k.Inner)
-		return errors.Join(err, unix.Close(k.Inner))
+		return errors.Join(err, unix.Close(k.Inner), h.reset(ctx, s))
 	}
 	inner, err := tcpConn(k.Inner)
 	if err != nil {
@@ -126,11 +118,20 @@ func (h *heir) carry(ctx context.Context, k *leftLeg) error {
 	return nil
 }
 
-// carrierOf resumes the rock of a leg. Of one that has ended only what it had for the program is left.
-func (h *heir) carrierOf(ctx context.Context, k *leftLeg, s *rocks.Salvage, st *standing) (carrier, error) {
+// carrierOf resumes the rock of a leg, and returns it with where both stood. Of one that has ended only what it had for the program is
+// left; nil if that is nothing.
+func (h *heir) carrierOf(ctx context.Context, k *leftLeg, s *rocks.Salvage) (carrier, standing, position, error) {
+	at, err := positionOf(k.Inner)
+	if err = errors.Join(err, k.failed); err != nil || s == nil {
+		return nil, standing{}, at, err
+	}
+	st, err := h.legacy.stand(k, s, at)
+	if err != nil {
+		return nil, st, at, err
+	}
 	state, err := s.State(st.written, st.read, h.legacy.estate.Piece)
 	if err != nil {
-		return nil, err
+		return nil, st, at, err
 	}
 	if over, failed := s.Ended(); over {
 		end := endFIN
@@ -138,9 +139,28 @@ func (h *heir) carrierOf(ctx context.Context, k *leftLeg, s *rocks.Salvage, st *
 			end = endReset
 		}
 		st.toProgram = append(st.toProgram, state.Input...)
-		return ended(end, net.TCPAddrFromAddrPort(k.Local), net.TCPAddrFromAddrPort(k.Remote)), nil
+		return ended(end, net.TCPAddrFromAddrPort(k.Local), net.TCPAddrFromAddrPort(k.Remote)), st, at, nil
 	}
-	return h.ip.endpoint.Resume(ctx, state)
+	c, err := h.ip.endpoint.Resume(ctx, state)
+	if err != nil {
+		return nil, st, at, err
+	}
+	return c, st, at, nil
+}
+
+// reset tells the peer of a rock that it cannot be gone on with. A nil one has ended.
+func (h *heir) reset(ctx context.Context, s *rocks.Salvage) error {
+	if s == nil {
+		return nil
+	}
+	if over, _ := s.Ended(); over {
+		return nil
+	}
+	st, err := s.ResetState()
+	if err == nil {
+		_, err = h.ip.endpoint.Resume(ctx, st)
+	}
+	return err
 }
 
 // deliver goes on with a leg that the program has not accepted yet, or not got.
@@ -163,6 +183,27 @@ func (h *heir) deliver(k *leftLeg, l *leg) {
 	}
 }
 
+// recalled goes on with a rock that was in a leg which the program has not accepted, and whose bytes were taken back.
+func (h *heir) recalled(ctx context.Context, k *leftLeg, s *rocks.Salvage) error {
+	at := h.listeners[k.Listener]
+	if s == nil || at == nil {
+		return h.reset(ctx, s)
+	}
+	st, err := h.legacy.stand(k, s, position{})
+	if err != nil {
+		return err
+	}
+	state, err := s.State(st.written, st.read, h.legacy.estate.Piece)
+	if err != nil {
+		return err
+	}
+	c, err := h.ip.endpoint.Resume(ctx, state)
+	if err == nil {
+		at.head = append(at.head, &delivery{remote: k.Remote, rock: c, fd: -1, bell: -1, cargo: st.cargo})
+	}
+	return err
+}
+
 // resume goes on with a rock that has no leg: because the program has closed it, and something is still to be delivered; or has not
 // been given it yet, since it waits at a listener; or was waiting for it in a connect, which begins anew.
 func (h *heir) resume(ctx context.Context, s *rocks.Salvage) error {
@@ -173,15 +214,12 @@ func (h *heir) resume(ctx context.Context, s *rocks.Salvage) error {
 	if err != nil {
 		return err
 	}
-	var at *listener
-	if !st.Closed {
-		if at = h.listenerOf(st); at == nil {
-			st.Closed, st.ResetPending = true, true
-			st.Acked, st.Flight = st.Sent, nil
-		}
+	at := h.listenerOf(st)
+	if !st.Closed && at == nil {
+		return h.reset(ctx, s)
 	}
 	c, err := h.ip.endpoint.Resume(ctx, st)
-	if err == nil && at != nil {
+	if err == nil && !st.Closed {
 		at.head = append(at.head, &delivery{remote: st.Remote, rock: c, fd: -1, bell: -1})
 	}
 	return err
@@ -189,6 +227,9 @@ func (h *heir) resume(ctx context.Context, s *rocks.Salvage) error {
 
 // listenerOf returns the listener that a rock came to.
 func (h *heir) listenerOf(st *rocks.State) *listener {
+	if st.Role != wire.RoleServer {
+		return nil
+	}
 	for _, l := range h.listeners {
 		a := l.publicAddr
 		if a == st.Dialed || a.Addr().IsUnspecified() && a.Port() == st.Dialed.Port() {

@@ -47,6 +47,8 @@ type keptLeg struct {
 	ToPeer  lump   `msgpack:"to_peer"`
 	ToProg  lump   `msgpack:"to_program"`
 	FinDue  bool   `msgpack:"fin_due"`
+
+	Parked *keptPark `msgpack:"parked"` // nil while it carries
 }
 
 // lump is a piece of the estate with bytes that were drained from a leg.
@@ -59,7 +61,8 @@ type lump struct {
 type kept struct {
 	estate *estate.Estate
 	record *estate.Record
-	lumps  []lump
+	part   keptLeg
+	lumps  []lump // of the part
 }
 
 // keep writes down how a leg stands that is about to carry; its cargo first. A leg without a rock ends with this process.
@@ -75,24 +78,6 @@ func (ip *Interposer) keep(l *leg) {
 }
 
 func (l *leg) keepIn(e *estate.Estate, rock *rocks.Conn) error {
-	_, local, remote := l.sock.look()
-	id := rock.ID()
-	part := keptLeg{
-		Rock: id[:], Role: rock.Role(), Listener: l.listener, Family: l.sock.family, Local: local, Remote: remote, FinDue: l.finDue,
-	}
-	part.Written, part.Read = rock.Offsets()
-	err := onConn(l.inner, func(fd int) error {
-		at, err := positionOf(fd)
-		if err != nil {
-			return err
-		}
-		part.Inner, part.Sent, part.Taken = fd, at.sent, at.taken
-		part.Cookie, err = cookie(fd)
-		return err
-	})
-	if err != nil {
-		return err
-	}
 	k := l.kept
 	if k == nil {
 		r, err := e.NewRecord()
@@ -102,24 +87,51 @@ func (l *leg) keepIn(e *estate.Estate, rock *rocks.Conn) error {
 		k = &kept{estate: e, record: r}
 		l.kept = k
 	}
-	old := k.lumps
-	if part.ToPeer, err = k.lump(l.toPeer); err == nil {
-		part.ToProg, err = k.lump(l.toProgram)
+	_, local, remote := l.sock.look()
+	id := rock.ID()
+	k.part = keptLeg{
+		Rock: id[:], Role: rock.Role(), Listener: l.listener, Family: l.sock.family, Local: local, Remote: remote, FinDue: l.finDue,
 	}
+	k.part.Written, k.part.Read = rock.Offsets()
+	err := onConn(l.inner, func(fd int) error {
+		at, err := positionOf(fd)
+		if err != nil {
+			return err
+		}
+		k.part.Inner, k.part.Sent, k.part.Taken = fd, at.sent, at.taken
+		k.part.Cookie, err = cookie(fd)
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	b, err := msgpack.Marshal(&part)
+	old := k.lumps
+	k.lumps = nil
+	if k.part.ToPeer, err = k.lump(l.toPeer); err == nil {
+		k.part.ToProg, err = k.lump(l.toProgram)
+	}
+	if err == nil {
+		err = k.write()
+	}
+	if err != nil {
+		k.lumps = append(k.lumps, old...)
+		return err
+	}
+	l.sock.keepIn(k.record)
+	k.record.Publish(legRecord)
+	k.give(old)
+	return nil
+}
+
+// write writes the part.
+func (k *kept) write() error {
+	b, err := msgpack.Marshal(&k.part)
 	if err == nil {
 		err = k.record.Write(b)
 	}
 	if err != nil {
 		return fmt.Errorf("keep leg: %w", err)
 	}
-	l.sock.keepIn(k.record)
-	k.record.Publish(legRecord)
-	k.give(old)
-	k.lumps = k.lumps[len(old):]
 	return nil
 }
 
@@ -155,12 +167,14 @@ func (k *kept) give(lumps []lump) {
 
 // unkeep gives the record of a leg up.
 func (l *leg) unkeep() {
-	k := l.kept
-	if k == nil {
-		return
+	if k := l.kept; k != nil {
+		l.kept = nil
+		l.sock.keepIn(nil)
+		k.free()
 	}
-	l.kept = nil
-	l.sock.keepIn(nil)
+}
+
+func (k *kept) free() {
 	k.record.Free()
 	k.give(k.lumps)
 }

@@ -24,6 +24,7 @@ type keptDial struct {
 
 // keep writes down a dial that is on hold, for an heir.
 func (d *dial) keep() {
+	d.unkeep()
 	e := d.ip.estate
 	if e == nil || d.hold == nil || d.hold.blocking {
 		return

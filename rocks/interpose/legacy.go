@@ -31,6 +31,9 @@ type leftLeg struct {
 	cookie   uint64 // of the program's socket; 0: it was not accepted yet
 	accepted int    // our descriptor of it if it was accepted and the program may not have it; else -1
 	call     uint64 // that it was to be the answer to, 0 for none yet
+
+	rejoined *rejoined // nil if it was not parked
+	failed   error     // why it could not be put together again
 }
 
 func (l *leftLeg) end() rockEnd { return rockEnd{wire.ID(l.Rock), l.Role} }
@@ -91,7 +94,9 @@ func (g *Legacy) read(r *estate.Record, kind uint64) error {
 func (g *Legacy) Descriptors() []int {
 	var fds []int
 	for _, l := range g.legs {
-		fds = append(fds, l.Inner)
+		if l.Inner >= 0 {
+			fds = append(fds, l.Inner)
+		}
 		if l.accepted >= 0 {
 			fds = append(fds, l.accepted)
 		}
@@ -118,42 +123,4 @@ func (g *Legacy) bytes(u lump) ([]byte, error) {
 		return nil, fmt.Errorf("%d bytes in a piece of %d", u.Len, len(b))
 	}
 	return append([]byte(nil), b[:u.Len]...), nil
-}
-
-// standing is where a leg and its rock stood when the supervisor died.
-type standing struct {
-	cargo
-	written, read uint64 // by the program, of the rock
-	left          bool   // the program's end has been passed to the rock
-}
-
-// stand finds that out from what was kept when the leg began to carry, what the rock has noted since, and what the kernel
-// says of our end.
-func (g *Legacy) stand(l *leftLeg, s *rocks.Salvage, at position) (standing, error) {
-	toPeer, err := g.bytes(l.ToPeer)
-	if err != nil {
-		return standing{}, fmt.Errorf("cargo of a leg: %w", err)
-	}
-	toProgram, err := g.bytes(l.ToProg)
-	if err != nil {
-		return standing{}, fmt.Errorf("cargo of a leg: %w", err)
-	}
-	st := standing{written: s.Written(), read: s.Read(), left: s.FinSent()}
-	sent, taken := at.sent-l.Sent, at.taken-l.Taken
-	if at.reset { // what is under way is lost anyway, and the kernel may have forgotten
-		return st, nil
-	}
-	if given := st.written - l.Written; given < uint64(len(toPeer)) {
-		st.toPeer = toPeer[given:]
-	} else {
-		st.written = max(st.written, l.Written+uint64(len(toPeer))+taken)
-	}
-	st.finDue = l.FinDue && !st.left
-	if sent < uint64(len(toProgram)) {
-		st.toProgram = toProgram[sent:]
-	} else {
-		st.read = max(st.read, l.Read+sent-uint64(len(toProgram)))
-	}
-	st.peerFIN = at.ended
-	return st, nil
 }

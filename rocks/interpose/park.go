@@ -24,6 +24,8 @@ type parked struct {
 	place   Place       // of the program's socket; zero if no process has it open any more
 	noRead  bool        // the program has shut its receiving side down
 	end     string      // if the rock has ended: how
+	rest    []byte      // then what it still has for the program, behind the cargo
+	restFIN bool        // and whether that is all
 	options []Option
 }
 
@@ -83,14 +85,15 @@ func (ip *Interposer) takeCargo(ctx context.Context, l *leg, places *census, apa
 	p := &parked{leg: l, place: places.places[l.sock.cookie], apart: apart}
 	p.rock, _ = l.outer.(*rocks.Conn)
 	if !p.place.valid() {
-		return p.orphan(ctx)
+		return p.orphan(ctx, ip)
 	}
 	dup, err := tracee.GetFD(p.place.PID, p.place.FD)
 	if err != nil {
 		return nil, fmt.Errorf("take what is in the leg of %v: %w", l.sock.remote, err)
 	}
 	defer unix.Close(dup)
-	if err := p.drain(dup); err != nil {
+	p.keepParked(ip, dup)
+	if err := p.drain(ip, dup); err != nil {
 		if errors.Is(err, unix.ECONNRESET) { // by the program, which disconnected the socket
 			_ = l.outer.Reset()
 			l.discard()
@@ -100,6 +103,7 @@ func (ip *Interposer) takeCargo(ctx context.Context, l *leg, places *census, apa
 	}
 	p.options = readOptions(dup, l.sock.family)
 	if p.apart {
+		p.keepApart(ip)
 		if err := disconnect(dup); err != nil {
 			return nil, fmt.Errorf("take the leg of %v apart: %w", l.sock.remote, err)
 		}
@@ -112,7 +116,7 @@ func (ip *Interposer) takeCargo(ctx context.Context, l *leg, places *census, apa
 
 // orphan drains a leg whose socket no process has open: what the program wrote before it closed it is
 // still on its way.
-func (p *parked) orphan(ctx context.Context) (*parked, error) {
+func (p *parked) orphan(ctx context.Context, ip *Interposer) (*parked, error) {
 	l := p.leg
 	if inode, err := socketInode(addrPortOf(l.inner.RemoteAddr()), addrPortOf(l.inner.LocalAddr())); err == nil && inode != 0 {
 		return nil, fmt.Errorf("the socket connected to %v is in no process of the group: it is being passed over a Unix socket, or a thread has descriptors of its own", l.sock.remote)
@@ -121,7 +125,8 @@ func (p *parked) orphan(ctx context.Context) (*parked, error) {
 	defer stop()
 	_ = l.inner.SetReadDeadline(time.Time{})
 	if !l.finDue && !l.left.Load() {
-		rest, err := io.ReadAll(l.inner)
+		p.keepParked(ip, -1)
+		rest, err := readRest(l.inner, p.saver(ip, drainedLump))
 		if errors.Is(err, unix.ECONNRESET) {
 			_ = l.outer.Reset()
 			l.discard()
@@ -136,7 +141,7 @@ func (p *parked) orphan(ctx context.Context) (*parked, error) {
 	return p, nil
 }
 
-// takeEnd notes how the rock has ended, if it has, and takes what it still had for the program.
+// takeEnd notes how the rock has ended, if it has, and what it still has for the program.
 func (p *parked) takeEnd() {
 	if p.rock == nil {
 		p.end = endReset // an ordinary connection does not outlive this supervisor
@@ -150,13 +155,32 @@ func (p *parked) takeEnd() {
 	l := p.leg
 	p.end = endFIN
 	if !l.peerFIN {
-		_ = p.rock.SetReadDeadline(time.Time{})
-		rest, err := io.ReadAll(p.rock) // does not wait: the rock is closed
-		l.toProgram = append(l.toProgram, rest...)
-		l.peerFIN = err == nil
+		var err error
+		p.rest, err = p.rock.Rest()
+		p.restFIN = errors.Is(err, io.EOF)
 		if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.ETIMEDOUT) {
 			p.end = endReset
 		}
+	}
+}
+
+// readRest reads our end of a leg to the end of the stream. save, if not nil, gets the bytes before they are taken.
+func readRest(c *net.TCPConn, save func([]byte)) (rest []byte, err error) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	buf := make([]byte, 64<<10)
+	for {
+		var n int
+		waitErr := raw.Read(func(fd uintptr) bool {
+			n, err = takeFrom(int(fd), buf, save)
+			return err != unix.EAGAIN && err != unix.EINTR
+		})
+		if err = errors.Join(waitErr, err); err != nil || n == 0 {
+			return rest, err
+		}
+		rest = append(rest, buf[:n]...)
 	}
 }
 
@@ -168,7 +192,7 @@ func (ip *Interposer) putTogether(p *parked) error {
 		l.unpark()
 		return nil
 	}
-	inner, err := ip.reconnectLeg(p.place, l.sock, l.left.Load() || l.finDue, p.noRead)
+	inner, err := ip.home.reconnectLeg(p.place, l.sock, l.left.Load() || l.finDue, p.noRead)
 	if err != nil {
 		_ = l.outer.Reset()
 		l.discard()
@@ -181,14 +205,14 @@ func (ip *Interposer) putTogether(p *parked) error {
 
 // reconnectLeg connects an unconnected socket of a program to the supervisor and shuts what the program has
 // shut: disconnecting has made the socket forget.
-func (ip *Interposer) reconnectLeg(at Place, s *socket, noWrite, noRead bool) (inner *net.TCPConn, err error) {
+func (home legHome) reconnectLeg(at Place, s *socket, noWrite, noRead bool) (inner *net.TCPConn, err error) {
 	dup, err := tracee.GetFD(at.PID, at.FD)
 	if err != nil {
 		return nil, fmt.Errorf("reconnect %v: %w", at, err)
 	}
 	defer unix.Close(dup)
 	_ = disconnect(dup) // a restored one may be shut down (CRIU, tcp-close)
-	if inner, err = connectLeg(ip.home, dup, s.family); err != nil {
+	if inner, err = connectLeg(home, dup, s.family); err != nil {
 		return nil, fmt.Errorf("reconnect %v: %w", at, err)
 	}
 	if noWrite {

@@ -92,9 +92,11 @@ func (ip *Interposer) unring(ctx context.Context, back []*delivery) error {
 			}
 			if stopped {
 				p := &parked{leg: l, rock: d.rock, apart: true}
-				if err := p.drain(d.fd); err != nil {
+				p.keepParked(ip, d.fd)
+				if err := p.drain(ip, d.fd); err != nil {
 					return err
 				}
+				d.keepRecalled(ip, l)
 				d.cargo = l.cargo
 				l.discard()
 				<-l.over

@@ -59,6 +59,20 @@ func (p Process) Kill(t testing.TB) {
 	}
 }
 
+// End kills it and waits until it does nothing more.
+func (p Process) End(t testing.TB) {
+	t.Helper()
+	p.Kill(t)
+	Until(t, "the end of "+p.Name, func() bool {
+		stat, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(p.Pid), "stat"))
+		if err != nil {
+			return true
+		}
+		fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+		return fields[0] == "Z" || fields[0] == "X"
+	})
+}
+
 // Switches is how often the threads of a process have run and stopped: it does not change while they stand still.
 func (p Process) Switches() int {
 	files, _ := filepath.Glob(filepath.Join("/proc", strconv.Itoa(p.Pid), "task", "*", "status"))

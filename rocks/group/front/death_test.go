@@ -267,6 +267,7 @@ func TestHeir(t *testing.T) {
 	cmd, g := startNamed(t, "bash", "-c", fmt.Sprintf(`echo go; kill -STOP $$; while ! [ -f %s ]; do sleep 0.01; done; exit 6`, go1))
 	await(t, "command stopped", func() bool { return stopped(g.Pid) })
 	for range 3 {
+		trusteeOf(t, g)
 		kill(t, g.Supervisor)
 		before := g.Supervisor
 		await(t, "heir", func() bool {

@@ -78,6 +78,7 @@ func (s *supervisor) withSubject(state string, to away, link []*os.File, f func(
 		return err
 	}
 	defer guard.end()
+	defer s.takenUp(operation{Guard: guard.pid, Image: to.image, Host: to.host})()
 	subject.Guard = guard
 	subject.Ending = func() {
 		s.away.Store(&to)

@@ -48,6 +48,8 @@ type Cell interface {
 	// Mark notes for whoever finds the cell, should this process die, that its processes live elsewhere. Unmark takes that back.
 	Mark() error
 	Unmark() error
+	Marked() bool
+	Frozen() (bool, error)
 	Remove() error
 	Path() string // of the cgroup
 }

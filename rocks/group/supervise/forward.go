@@ -26,6 +26,7 @@ func (s *supervisor) forward() {
 		s.close(context.Background())
 		return
 	}
+	s.dismiss() // nothing is left for an heir
 	s.state.set(group.Ending)
 	brief, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()

@@ -13,6 +13,7 @@ import (
 
 // GuardProcess is a process that sees to a group which stands still, should the supervisor die. A nil one is none.
 type GuardProcess struct {
+	pid     int
 	cell    string
 	channel *stage.Channel
 	link    []*os.File // the transport of a migration, read and write
@@ -24,9 +25,9 @@ func startGuard(cell string, link ...*os.File) (*GuardProcess, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &GuardProcess{cell, channel, link}
+	g := &GuardProcess{cell: cell, channel: channel, link: link}
 	// Whatever is sent to the supervisor's session is not meant for the guard.
-	_, err = stage.Start(stage.Stage{Kind: stage.Guard, FD: fd}, nil, []uintptr{0, 1, 2}, &syscall.SysProcAttr{Setsid: true})
+	g.pid, err = stage.Start(stage.Stage{Kind: stage.Guard, FD: fd}, nil, []uintptr{0, 1, 2}, &syscall.SysProcAttr{Setsid: true})
 	_ = unix.Close(fd)
 	if err == nil {
 		err = g.Tell(stage.PhaseStill)

@@ -2,10 +2,13 @@ package supervise
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -53,6 +56,9 @@ func takeOver(fd int, command []string, ckpt Checkpointer) (*supervisor, *inheri
 	if err != nil {
 		return nil, nil, err
 	}
+	if p.Operation.Guard != 0 {
+		legacy.Rejoin(p.Home) // while the processes still stand still
+	}
 	keep := append(append(p.descriptors(), legacy.Descriptors()...), fd)
 	for _, fd := range had {
 		if !slices.Contains(keep, fd) && !ours(fd) {
@@ -70,10 +76,10 @@ func takeOver(fd int, command []string, ckpt Checkpointer) (*supervisor, *inheri
 	return s, &inheritance{p, e, legacy}, nil
 }
 
-// ours reports a descriptor that the Go runtime has opened for itself.
+// ours reports a descriptor that the Go runtime may have opened for itself. Those that the one before has opened look the same, and stay.
 func ours(fd int) bool {
 	name, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd))
-	return err == nil && (name == "anon_inode:[eventpoll]" || name == "anon_inode:[eventfd]")
+	return err == nil && (name == "anon_inode:[eventpoll]" || name == "anon_inode:[eventfd]" || strings.HasPrefix(name, "/sys/fs/cgroup/"))
 }
 
 func file(fd int, name string) *os.File {
@@ -90,13 +96,81 @@ func (s *supervisor) succeed(h *inheritance) int {
 	signal.Notify(children, unix.SIGCHLD)
 	stop := s.takeSignals()
 	defer stop()
-	if err := s.inheritGroup(h); err != nil {
+	elsewhere, err := s.awaitDecision(h)
+	if err == nil && !elsewhere {
+		err = s.inheritGroup(h)
+	}
+	if err != nil {
 		s.log.Error("the supervisor died, and this one cannot go on in its place", "error", err)
 		return 1
+	}
+	if elsewhere {
+		return s.tellElsewhere(h)
 	}
 	s.log.Warn("the supervisor died: this one goes on in its place", "took", time.Since(began), "rocks", len(s.Rocks()))
 	s.tell(stage.Inherited{})
 	return s.serveGroup(children)
+}
+
+// decisionPause is between looks at what the guard has made of the group.
+const decisionPause = 20 * time.Millisecond
+
+// awaitDecision waits until the guard has decided whether the group, which was in the middle of an operation, goes on here, if
+// need be until somebody else has who knows more. It reports whether it is elsewhere.
+func (s *supervisor) awaitDecision(h *inheritance) (elsewhere bool, err error) {
+	if h.Operation.Guard == 0 {
+		return false, nil
+	}
+	if guard := endOf(h.Operation.Guard); guard != nil {
+		<-guard
+	}
+	cell, err := s.ckpt.OpenCell(h.Cell)
+	if errors.Is(err, fs.ErrNotExist) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	for {
+		pids, err := cell.Pids()
+		if err != nil {
+			return errors.Is(err, fs.ErrNotExist), nil
+		}
+		frozen, _ := cell.Frozen()
+		switch {
+		case len(pids) == 0:
+			return true, nil
+		case !frozen && !cell.Marked():
+			return false, nil
+		}
+		time.Sleep(decisionPause)
+	}
+}
+
+// tellElsewhere does the rest for a group that is elsewhere.
+func (s *supervisor) tellElsewhere(h *inheritance) int {
+	s.log.Warn("the supervisor died when the group had gone", "image", h.Operation.Image, "host", h.Operation.Host)
+	s.pid = h.Pid
+	s.away.Store(&away{image: h.Operation.Image, host: h.Operation.Host})
+	s.tell(stage.Inherited{})
+	front := s.hearFront()
+	for ended := false; !ended; {
+		select {
+		case status := <-s.waited:
+			ended = s.took(status)
+		case <-front:
+			ended = true
+		}
+	}
+	if h.Cell != "" {
+		if cell, err := s.ckpt.OpenCell(h.Cell); err == nil {
+			_ = cell.Remove()
+		}
+	}
+	if h.ID != "" && s.registerAs(h.ID) == nil {
+		s.withdraw()
+	}
+	return 0
 }
 
 func (s *supervisor) inheritGroup(h *inheritance) error {
@@ -140,8 +214,8 @@ func (s *supervisor) inheritGroup(h *inheritance) error {
 		}
 	}
 	s.state.set(s.runningState())
-	s.appoint()
 	s.serve()
+	s.appoint()
 	return nil
 }
 

@@ -49,8 +49,8 @@ func (s *supervisor) launch() *stage.Failed {
 	s.joined = stage.Now()
 	s.state.set(s.runningState())
 	s.log.Info("command started", "pid", s.pid, "command", s.command[0], "front", s.plan.Front)
-	s.appoint()
 	s.serve()
+	s.appoint()
 	if err := s.announce(); err != nil {
 		// The front was killed meanwhile; watch sees that.
 		s.log.Warn("front not told", "error", err)

@@ -34,6 +34,7 @@ type papers struct {
 	Inherited []string      `msgpack:"inherited"`
 	Terminal  uint64        `msgpack:"terminal"`
 	Heirs     []time.Time   `msgpack:"heirs"` // when supervisors of this group have died lately
+	Operation operation     `msgpack:"operation"`
 
 	// Descriptors, -1 for none.
 	Channel  int `msgpack:"channel"`
@@ -43,9 +44,16 @@ type papers struct {
 	Master   int `msgpack:"master"`
 }
 
+// operation is a checkpoint or a migration that is under way.
+type operation struct {
+	Guard int    `msgpack:"guard"` // pid of the guard, which decides what becomes of the group; 0: there is no operation
+	Image string `msgpack:"image"` // where the group goes
+	Host  string `msgpack:"host"`
+}
+
 // A fault that kills one supervisor after the other is not to go on for ever: after so many in so much time the next has no heir.
 const (
-	mostHeirs = 5
+	mostHeirs = 30
 	heirsTime = time.Minute
 )
 
@@ -54,6 +62,7 @@ type succession struct {
 	record *estate.Record // of the papers; nil without an heir
 	calls  *os.File       // the seccomp listener
 	heirs  []time.Time
+	operation
 }
 
 // appoint sees to an heir. Without one the group would go on as an ordinary one should this process die (package front).
@@ -97,7 +106,7 @@ func (s *supervisor) writePapers(w *withRocks) error {
 	}
 	p := papers{
 		Plan: s.plan, Pid: s.pid, Started: s.started, Timeout: s.timeout,
-		Port: s.port(), Home: w.interposer.Home(), Inherited: s.inherited, Terminal: s.terminal, Heirs: s.heirs,
+		Port: s.port(), Home: w.interposer.Home(), Inherited: s.inherited, Terminal: s.terminal, Heirs: s.heirs, Operation: s.operation,
 		Channel: channel, Calls: int(s.calls.Fd()), Progress: descriptor(w.ProgressFile()), Log: descriptor(s.logFile), Master: descriptor(s.master),
 	}
 	if s.registration != nil {
@@ -111,6 +120,22 @@ func (s *supervisor) writePapers(w *withRocks) error {
 		return fmt.Errorf("encode papers: %w", err)
 	}
 	return s.record.Write(b)
+}
+
+// takenUp writes down that an operation is under way. It returns what writes down that it is over.
+func (s *supervisor) takenUp(o operation) (over func()) {
+	set := func(o operation) {
+		s.operation = o
+		w, ok := s.interposition.(*withRocks)
+		if s.record == nil || !ok {
+			return
+		}
+		if err := s.writePapers(w); err != nil {
+			s.log.Warn("an heir would not know of the operation", "error", err)
+		}
+	}
+	set(o)
+	return func() { set(operation{}) }
 }
 
 // descriptor returns that of a file, -1 for none. The file is not to be waited for: it blocks from then on.
