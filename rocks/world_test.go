@@ -188,6 +188,12 @@ func (w *world) state(c *rocks.Conn, want string, limit time.Duration) time.Dura
 	return time.Since(start)
 }
 
+// stream is what a program does with a Conn.
+type stream interface {
+	io.ReadWriteCloser
+	CloseWrite() error
+}
+
 // text is a stream of bytes without repetition: each eight bytes depend on their offset.
 type text struct{ salt uint64 }
 
@@ -222,7 +228,7 @@ func (x text) check(p []byte, offset uint64) error {
 
 // send writes n bytes of x, in pieces and with pauses that rng chooses (nil: as fast as it
 // goes), and closes the sending side.
-func (x text) send(c *rocks.Conn, n int, rng *rand.Rand) error {
+func (x text) send(c stream, n int, rng *rand.Rand) error {
 	buf := make([]byte, 8<<10)
 	for at := 0; at < n; {
 		size := min(len(buf), n-at)
@@ -245,7 +251,7 @@ func (x text) send(c *rocks.Conn, n int, rng *rand.Rand) error {
 }
 
 // receive reads x to its end, which must be after n bytes.
-func (x text) receive(c *rocks.Conn, n int, rng *rand.Rand) error {
+func (x text) receive(c stream, n int, rng *rand.Rand) error {
 	buf := make([]byte, 8<<10)
 	for at := 0; ; {
 		size := len(buf)
@@ -272,7 +278,7 @@ func (x text) receive(c *rocks.Conn, n int, rng *rand.Rand) error {
 }
 
 // exchangeTexts sends a text of n bytes in each direction at once, and checks that both arrive.
-func exchangeTexts(client, server *rocks.Conn, n int, seed uint64) error {
+func exchangeTexts(client, server stream, n int, seed uint64) error {
 	up, down := text{seed*2 + 1}, text{seed*2 + 2}
 	rng := func(k uint64) *rand.Rand {
 		if seed == 0 {

@@ -11,11 +11,10 @@ import (
 // before the leg began, and what has ended. It is true whatever the process that gave and took has noted, which may have died between
 // a call and the note of it.
 type position struct {
-	sent, taken     uint64
-	ended           bool // our end was shut down (FIN), behind all that was sent
-	programEnded    bool // the program's was
-	reset           bool // the program has reset the connection
-	unread, unacked int
+	sent, taken  uint64
+	ended        bool // our end was shut down (FIN), behind all that was sent
+	programEnded bool // the program's was
+	reset        bool // the program has reset the connection; told once
 }
 
 // positionOf asks for it. The end of the stream counts as a byte in tcpi_bytes_acked, SIOCOUTQ and tcpi_bytes_received, but not in
@@ -35,7 +34,7 @@ func positionOf(fd int) (position, error) {
 		if before.State != after.State || before.Bytes_acked != after.Bytes_acked || before.Bytes_received != after.Bytes_received {
 			continue // something has moved in between
 		}
-		p := position{sent: after.Bytes_acked + uint64(unacked), taken: after.Bytes_received - uint64(unread), unread: unread, unacked: unacked}
+		p := position{sent: after.Bytes_acked + uint64(unacked), taken: after.Bytes_received - uint64(unread)}
 		p.endsFrom(fd, after.State)
 		if p.ended {
 			p.sent--

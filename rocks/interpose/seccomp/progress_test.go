@@ -45,3 +45,44 @@ func TestProgress(t *testing.T) {
 		t.Errorf("the program's call gave %q, want %q", got, want)
 	}
 }
+
+// TestPending takes up a call that was received and not answered, as an heir does: it is told with all that is known of it, until it
+// is answered.
+func TestPending(t *testing.T) {
+	p := seccomptest.Start(t, "calls")
+	progress, err := seccomp.NewProgress()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer progress.Close()
+	p.Listener.Note(progress)
+	if got := progress.Pending(); len(got) != 0 {
+		t.Errorf("before the first call %d are pending", len(got))
+	}
+	p.Say("name")
+	call := p.Call(unix.SYS_GETSOCKNAME)
+	got := progress.Pending()
+	if len(got) != 1 || got[0].ID != call.ID || got[0].TID != call.TID || got[0].Nr != call.Nr || got[0].Arch != call.Arch || got[0].Args != call.Args {
+		t.Fatalf("pending: %+v, want %+v", got, call)
+	}
+	next, err := seccomp.NewProgress()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer next.Close()
+	p.Listener.Note(next)
+	inherited := p.Listener.Inherit(got[0])
+	if now := next.Pending(); len(now) != 1 || now[0].ID != call.ID {
+		t.Errorf("taken over: %+v", now)
+	}
+	if err := p.Listener.Continue(inherited); err != nil {
+		t.Error(err)
+	}
+	p.Line()
+	if now := next.Pending(); len(now) != 0 {
+		t.Errorf("answered, and still pending: %+v", now)
+	}
+	if p.Listener.Valid(call) {
+		t.Error("the call is valid after its answer")
+	}
+}
