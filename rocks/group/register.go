@@ -54,6 +54,15 @@ func (d *Dir) Register(name, id string) (*Registration, error) {
 	return r, nil
 }
 
+// Inherit takes over the place of a group whose supervisor has died, with the descriptor of its lock, which has been open all the time:
+// for others the group has never been dead.
+func (d *Dir) Inherit(id string, lock *os.File) (*Registration, error) {
+	if !validID(id) {
+		return nil, fmt.Errorf("inherit the place of a group: %q is no id of a group", id)
+	}
+	return &Registration{ID: id, path: filepath.Join(d.path, id), lock: lock}, nil
+}
+
 // Vacant says whether a group that comes from elsewhere has room here: its error is what [Dir.Register] would say of name and id.
 func (d *Dir) Vacant(name, id string) error {
 	unlock, err := d.lock()
@@ -157,6 +166,9 @@ func (r *Registration) fill(draft, name string) (err error) {
 	}
 	return flock(r.lock, unix.LOCK_EX)
 }
+
+// Lock returns the file whose lock says that the group lives. It stays the Registration's.
+func (r *Registration) Lock() *os.File { return r.lock }
 
 // ControlPath returns the path of the control socket.
 func (r *Registration) ControlPath() string { return filepath.Join(r.path, "control") }

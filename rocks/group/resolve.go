@@ -56,14 +56,14 @@ func ids(groups []*Group) string {
 }
 
 // groupOf returns the group that a process belongs to, nil for none: all its processes descend
-// from the supervisor. In a group within a group it is the inner one.
+// from the supervisor, or if that is an heir from the front. In a group within a group it is the inner one.
 func groupOf(groups []Group, pid int) *Group {
 	for range 1 << 10 { // far deeper than any tree, in case it changes under us
 		if pid <= 1 {
 			return nil
 		}
 		for i := range groups {
-			if groups[i].Supervisor == pid {
+			if groups[i].Supervisor == pid || groups[i].Front == pid {
 				return &groups[i]
 			}
 		}

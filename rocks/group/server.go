@@ -57,6 +57,25 @@ func Serve(path string, answers Answers, log *slog.Logger) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open control socket: %w", err)
 	}
+	return serve(l, answers, log), nil
+}
+
+// ServeOn is Serve on the control socket of a supervisor that has died, which it takes over. Who has connected meanwhile is served.
+func ServeOn(socket *os.File, answers Answers, log *slog.Logger) (*Server, error) {
+	defer socket.Close()
+	l, err := net.FileListener(socket)
+	if err != nil {
+		return nil, fmt.Errorf("take over control socket: %w", err)
+	}
+	u, ok := l.(*net.UnixListener)
+	if !ok {
+		return nil, errors.Join(errors.New("take over control socket: it is none"), l.Close())
+	}
+	u.SetUnlinkOnClose(false)
+	return serve(u, answers, log), nil
+}
+
+func serve(l *net.UnixListener, answers Answers, log *slog.Logger) *Server {
 	s := &Server{
 		listener: l, answers: answers, log: log,
 		places:  make(chan struct{}, maxClients),
@@ -64,7 +83,20 @@ func Serve(path string, answers Answers, log *slog.Logger) (*Server, error) {
 	}
 	s.end, s.stop = context.WithCancelCause(context.Background())
 	s.work.Go(s.accept)
-	return s, nil
+	return s
+}
+
+// Descriptor returns that of the control socket, which stays the Server's.
+func (s *Server) Descriptor() (int, error) {
+	raw, err := s.listener.SyscallConn()
+	if err != nil {
+		return -1, fmt.Errorf("descriptor of control socket: %w", err)
+	}
+	fd := -1
+	if err := raw.Control(func(s uintptr) { fd = int(s) }); err != nil {
+		return -1, fmt.Errorf("descriptor of control socket: %w", err)
+	}
+	return fd, nil
 }
 
 // Close ends all conversations, gives up what can be, and waits for the goroutines. Clients still get the replies that are

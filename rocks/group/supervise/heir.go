@@ -167,9 +167,8 @@ func (s *supervisor) tellElsewhere(h *inheritance) int {
 			_ = cell.Remove()
 		}
 	}
-	if h.ID != "" && s.registerAs(h.ID) == nil {
-		s.withdraw()
-	}
+	s.inheritRegistration(h)
+	s.withdraw()
 	return 0
 }
 
@@ -208,15 +207,27 @@ func (s *supervisor) inheritGroup(h *inheritance) error {
 			s.log.Error("the group cannot be checkpointed any more", "error", err)
 		}
 	}
-	if h.ID != "" {
-		if err := s.registerAs(h.ID); err != nil {
-			s.log.Error("rockctl does not see this group any more", "error", err)
-		}
-	}
 	s.state.set(s.runningState())
-	s.serve()
+	s.inheritRegistration(h)
 	s.appoint()
 	return nil
+}
+
+// inheritRegistration takes over the group's place in the runtime directory, and its control socket.
+func (s *supervisor) inheritRegistration(h *inheritance) {
+	if h.Lock < 0 {
+		return
+	}
+	dir, err := group.OpenDir(os.Getenv)
+	if err == nil {
+		s.registration, err = dir.Inherit(h.ID, file(h.Lock, "lock"))
+	}
+	if err == nil && h.Control >= 0 {
+		s.server, err = group.ServeOn(file(h.Control, "control socket"), s, s.log)
+	}
+	if err != nil {
+		s.log.Error("rockctl does not see this group any more", "error", err)
+	}
 }
 
 // watchInherited is watch for a group whose processes are not descendants of this one. The front waits for the command.

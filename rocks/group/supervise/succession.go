@@ -40,6 +40,8 @@ type papers struct {
 	Channel  int `msgpack:"channel"`
 	Calls    int `msgpack:"calls"`
 	Progress int `msgpack:"progress"`
+	Lock     int `msgpack:"lock"`    // of the registration
+	Control  int `msgpack:"control"` // socket
 	Log      int `msgpack:"log"`
 	Master   int `msgpack:"master"`
 }
@@ -104,13 +106,20 @@ func (s *supervisor) writePapers(w *withRocks) error {
 	if err != nil {
 		return err
 	}
+	control := -1
+	if s.server != nil {
+		if control, err = s.server.Descriptor(); err != nil {
+			return err
+		}
+	}
 	p := papers{
 		Plan: s.plan, Pid: s.pid, Started: s.started, Timeout: s.timeout,
 		Port: s.port(), Home: w.interposer.Home(), Inherited: s.inherited, Terminal: s.terminal, Heirs: s.heirs, Operation: s.operation,
+		Lock: -1, Control: control,
 		Channel: channel, Calls: int(s.calls.Fd()), Progress: descriptor(w.ProgressFile()), Log: descriptor(s.logFile), Master: descriptor(s.master),
 	}
 	if s.registration != nil {
-		p.ID = s.registration.ID
+		p.ID, p.Lock = s.registration.ID, descriptor(s.registration.Lock())
 	}
 	if s.cell != nil {
 		p.Cell = s.cell.Path()
@@ -176,7 +185,9 @@ func readPapers(e *estate.Estate) (*papers, error) {
 }
 
 // descriptors are those that the heir takes over.
-func (p *papers) descriptors() []int { return []int{p.Channel, p.Calls, p.Progress, p.Log, p.Master} }
+func (p *papers) descriptors() []int {
+	return []int{p.Channel, p.Calls, p.Progress, p.Lock, p.Control, p.Log, p.Master}
+}
 
 // openDescriptors returns all descriptors above the standard ones that are open, and makes them close-on-exec.
 func openDescriptors() ([]int, error) {
