@@ -21,6 +21,9 @@ const (
 	DefaultCacheSize        = 4096
 )
 
+// firstDoubt is for how long a peer counts as ordinary that was doubtful once. Each time more it is twice as long.
+const firstDoubt = 10 * time.Second
+
 // Cache remembers verdicts by address and port, each for a lifetime; when it is
 // full the one that was not used for longest makes room. An IPv4 address and
 // its IPv6-mapped form are the same key. All methods are safe for concurrent
@@ -39,6 +42,8 @@ type CacheEntry struct {
 	Addr    netip.AddrPort
 	Verdict Verdict
 	Expires time.Time
+
+	doubts int // how often in a row it was doubtful: remembered beyond Expires
 }
 
 // NewCache returns an empty cache with the given bounds.
@@ -66,7 +71,9 @@ func (c *Cache) Get(addr netip.AddrPort) Verdict {
 	}
 	entry := e.Value.(*CacheEntry)
 	if !time.Now().Before(entry.Expires) {
-		c.removeLocked(e)
+		if entry.doubts == 0 {
+			c.removeLocked(e)
+		}
 		return Unknown
 	}
 	c.byUse.MoveToFront(e)
@@ -74,27 +81,41 @@ func (c *Cache) Get(addr netip.AddrPort) Verdict {
 }
 
 // Put replaces the verdict on addr and starts its lifetime anew. Putting
-// Unknown is Forget.
+// Unknown is Forget. Doubtful changes nothing where there is a verdict of Rock; else it is Ordinary for some time, which is
+// the longer the more often it was put.
 func (c *Cache) Put(addr netip.AddrPort, v Verdict) {
 	addr = unmapPort(addr)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	now := time.Now()
+	doubts := 0
 	if e, ok := c.byAddr[addr]; ok {
+		before := e.Value.(*CacheEntry)
+		if v == Doubtful && before.Verdict == Rock && now.Before(before.Expires) {
+			return
+		}
+		doubts = before.doubts
 		c.removeLocked(e)
 	}
 	var lifetime time.Duration
 	switch v {
 	case Rock:
-		lifetime = c.options.Rock
+		lifetime, doubts = c.options.Rock, 0
 	case Ordinary:
+		lifetime, doubts = c.options.Ordinary, 0
+	case Doubtful:
 		lifetime = c.options.Ordinary
+		if doubts < 16 {
+			lifetime = min(lifetime, firstDoubt<<doubts)
+		}
+		v, doubts = Ordinary, doubts+1
 	default:
 		return
 	}
 	if c.byUse.Len() >= c.options.Size {
 		c.removeLocked(c.byUse.Back())
 	}
-	entry := &CacheEntry{Addr: addr, Verdict: v, Expires: time.Now().Add(lifetime)}
+	entry := &CacheEntry{Addr: addr, Verdict: v, Expires: now.Add(lifetime), doubts: doubts}
 	c.byAddr[addr] = c.byUse.PushFront(entry)
 }
 

@@ -79,8 +79,8 @@ func TestCacheBound(t *testing.T) {
 		wantVerdict(t, c, addrB, Unknown)
 		now := time.Now()
 		want := []CacheEntry{
-			{addrC, Rock, now.Add(DefaultRockLifetime)},
-			{addrA, Rock, now.Add(DefaultRockLifetime)},
+			{Addr: addrC, Verdict: Rock, Expires: now.Add(DefaultRockLifetime)},
+			{Addr: addrA, Verdict: Rock, Expires: now.Add(DefaultRockLifetime)},
 		}
 		if got := c.Snapshot(); !reflect.DeepEqual(got, want) {
 			t.Errorf("Snapshot = %v, want %v", got, want)
@@ -115,4 +115,33 @@ func TestVerdictString(t *testing.T) {
 			t.Errorf("String = %q, want %q", got, want)
 		}
 	}
+}
+
+// What the network may have done is not held against a peer for long, nor at all against one that is known to have rocks; but who is silent
+// again and again is asked more and more seldom.
+func TestCacheDoubtful(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := NewCache(CacheOptions{})
+		c.Put(addrA, Rock)
+		c.Put(addrA, Doubtful)
+		wantVerdict(t, c, addrA, Rock)
+		time.Sleep(11 * time.Minute)
+		c.Put(addrA, Doubtful)
+		wantVerdict(t, c, addrA, Ordinary)
+
+		for _, holds := range []time.Duration{10 * time.Second, 20 * time.Second, 40 * time.Second, 80 * time.Second, 160 * time.Second, 5 * time.Minute, 5 * time.Minute} {
+			c.Put(addrB, Doubtful)
+			time.Sleep(holds - 1)
+			wantVerdict(t, c, addrB, Ordinary)
+			time.Sleep(1)
+			wantVerdict(t, c, addrB, Unknown)
+		}
+		c.Put(addrB, Ordinary) // it has said so, and the doubts are forgotten
+		c.Put(addrB, Doubtful)
+		time.Sleep(10 * time.Second)
+		wantVerdict(t, c, addrB, Unknown)
+		if got := c.Snapshot(); len(got) != 0 {
+			t.Errorf("Snapshot = %v, want none", got)
+		}
+	})
 }

@@ -161,7 +161,7 @@ func TestProbeOnThePath(t *testing.T) {
 			}
 			return announced
 		}
-		probe("no server", Ordinary)
+		probe("no server", Doubtful)
 
 		p.serving(t, ordinary([]byte("220 ready\r\n")), func() { probe("banner", Ordinary) })
 		p.serving(t, ordinary(nil), func() { probe("closing server", Ordinary) })

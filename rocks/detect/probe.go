@@ -29,10 +29,9 @@ const probeSlack = 200 * time.Millisecond
 // tell of a marked connection that is dialled at the same time, dial returns
 // only when that one is established too.
 //
-// Rock comes with the announcement. Ordinary means that the peer refused or
-// reset the probe, closed it without a byte, sent anything else (also an
-// announcement of versions that are not ours), or was silent for
-// AnswerTime(rtt); rtt is the round-trip time of the path, 0 if unknown: then
+// Rock comes with the announcement. Ordinary means that the peer closed the probe without a byte, or sent anything else (also an
+// announcement of versions that are not ours); Doubtful that it refused or
+// reset the probe, or was silent for AnswerTime(rtt); rtt is the round-trip time of the path, 0 if unknown: then
 // the time that dial took serves as a bound of it. Unknown comes with an error:
 // the network or ctx failed, which says nothing about the peer. Until dial
 // returns, the time is bounded by ctx alone.
@@ -40,23 +39,23 @@ func Probe(ctx context.Context, dial DialFunc, rtt time.Duration) (wire.Announce
 	start := time.Now()
 	conn, err := dial(ctx, ProbeMSS)
 	if err != nil {
-		return judge(ctx, fmt.Errorf("dial probe: %w", err), refusal)
+		return judge(ctx, fmt.Errorf("dial probe: %w", err), false)
 	}
 	defer conn.Close()
 	if rtt <= 0 {
 		rtt = max(time.Since(start), unknownRTT) // to connect takes a round trip at least
 	}
 	if err := halfClose(conn); err != nil {
-		return judge(ctx, fmt.Errorf("half-close probe: %w", err), refusal)
+		return judge(ctx, fmt.Errorf("half-close probe: %w", err), false)
 	}
 	if err := conn.SetReadDeadline(time.Now().Add(AnswerTime(rtt))); err != nil {
-		return judge(ctx, fmt.Errorf("bound the wait for an announcement: %w", err), refusal)
+		return judge(ctx, fmt.Errorf("bound the wait for an announcement: %w", err), false)
 	}
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
 	announced, err := readAnnouncement(conn)
 	if err != nil {
-		return judge(ctx, fmt.Errorf("read announcement: %w", err), refusal, noAnnouncement)
+		return judge(ctx, fmt.Errorf("read announcement: %w", err), true)
 	}
 	return announced, Rock, nil
 }
@@ -102,16 +101,16 @@ func speaksOurs(a *wire.Announcement) bool {
 	return ok
 }
 
-// judge turns the error that ended a probe into a verdict: Ordinary if it is one
-// of those that an ordinary peer causes.
-func judge(ctx context.Context, err error, ordinary ...func(error) bool) (wire.Announcement, Verdict, error) {
-	if ctx.Err() != nil {
+// judge turns the error that ended a probe into a verdict, if it is one of those that an ordinary peer causes. asked says that the probe had
+// come as far as the answer.
+func judge(ctx context.Context, err error, asked bool) (wire.Announcement, Verdict, error) {
+	switch {
+	case ctx.Err() != nil:
 		return wire.Announcement{}, Unknown, fmt.Errorf("%w (%w)", err, context.Cause(ctx))
-	}
-	for _, is := range ordinary {
-		if is(err) {
-			return wire.Announcement{}, Ordinary, nil
-		}
+	case asked && (errors.Is(err, io.EOF) || errors.Is(err, errOther)):
+		return wire.Announcement{}, Ordinary, nil
+	case refusal(err) || asked && errors.Is(err, os.ErrDeadlineExceeded):
+		return wire.Announcement{}, Doubtful, nil
 	}
 	return wire.Announcement{}, Unknown, err
 }
@@ -121,11 +120,6 @@ func judge(ctx context.Context, err error, ordinary ...func(error) bool) (wire.A
 func refusal(err error) bool {
 	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ECONNRESET) ||
 		errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ENOTCONN)
-}
-
-// noAnnouncement reports whether the peer closed, was silent or said other things.
-func noAnnouncement(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, errOther)
 }
 
 func halfClose(conn net.Conn) error {

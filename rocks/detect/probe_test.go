@@ -113,16 +113,16 @@ func TestProbe(t *testing.T) {
 		{"EOF", send(nil), nil, Ordinary, 0},
 		{"banner", func(c net.Conn) { c.Write([]byte("S")); silent(c) }, nil, Ordinary, 0},
 		{"part of the magic, then EOF", send(message[:4]), nil, Ordinary, 0},
-		{"part of the announcement, then silence", func(c net.Conn) { c.Write(message[:20]); silent(c) }, nil, Ordinary, 240 * time.Millisecond},
+		{"part of the announcement, then silence", func(c net.Conn) { c.Write(message[:20]); silent(c) }, nil, Doubtful, 240 * time.Millisecond},
 		{"malformed", send([]byte(wire.Magic + "\x01\x01\x00\x01\x00")), nil, Ordinary, 0},
 		{"another message", send(wire.AppendMessage(nil, &wire.Refuse{Reason: wire.ReasonBusy, Versions: wire.Supported()})), nil, Ordinary, 0},
 		{"no common version", send(wire.AppendMessage(nil, &other)), nil, Ordinary, 0},
 		{"unknown layout", send(layout), nil, Ordinary, 0},
-		{"silence", silent, nil, Ordinary, 240 * time.Millisecond},
-		{"reset", send(nil), func(c *probeConn) { c.readErr = syscall.ECONNRESET }, Ordinary, 0},
+		{"silence", silent, nil, Doubtful, 240 * time.Millisecond},
+		{"reset", send(nil), func(c *probeConn) { c.readErr = syscall.ECONNRESET }, Doubtful, 0},
 		{"reset before the half-close", silent, func(c *probeConn) {
 			c.halfErr = &net.OpError{Op: "close", Err: os.NewSyscallError("shutdown", syscall.ENOTCONN)}
-		}, Ordinary, 0},
+		}, Doubtful, 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -185,8 +185,8 @@ func TestProbeUnknownRTT(t *testing.T) {
 				time.Sleep(tt.dial)
 				connected = time.Now()
 			}, 0)
-			if verdict != Ordinary || err != nil {
-				t.Errorf("Probe = %v, %v, want ordinary", verdict, err)
+			if verdict != Doubtful || err != nil {
+				t.Errorf("Probe = %v, %v, want doubtful", verdict, err)
 			}
 			if got := time.Since(connected); got != tt.want {
 				t.Errorf("Probe waited %v after a dial of %v, want %v", got, tt.dial, tt.want)
@@ -201,8 +201,8 @@ func TestProbeDialFails(t *testing.T) {
 		err  error
 		want Verdict
 	}{
-		{"refused", &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}, Ordinary},
-		{"reset", syscall.ECONNRESET, Ordinary},
+		{"refused", &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}, Doubtful},
+		{"reset", syscall.ECONNRESET, Doubtful},
 		{"unreachable", syscall.EHOSTUNREACH, Unknown},
 		{"timed out", syscall.ETIMEDOUT, Unknown},
 		{"deadline", os.ErrDeadlineExceeded, Unknown},

@@ -52,6 +52,9 @@ func (ip *Interposer) ask(ctx context.Context, spoke func() bool, local netip.Ad
 	}
 	ip.log.Debug("peer probed", "remote", remote, "verdict", verdict, "held", announced.Held)
 	ip.cache.Put(remote, verdict)
+	if verdict == detect.Doubtful {
+		verdict = detect.Ordinary
+	}
 	return announced, verdict
 }
 
