@@ -2,6 +2,7 @@ package main
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -10,9 +11,26 @@ var pythonShort = []string{"test_socketserver", "test_ftplib", "test_telnetlib",
 
 var pythonLong = []string{
 	"test_selectors", "test_socket", "test_ssl", "test_asyncore", "test_httplib", "test_httpservers", "test_smtplib", "test_smtpd",
-	"test_imaplib", "test_urllib2_localnet", "test_xmlrpc", "test_docxmlrpc", "test_select", "test_poll", "test_epoll",
-	"test_asyncio", "test_signal", "test_os", "test_subprocess", "test_concurrent_futures", "test_multiprocessing_spawn",
+	"test_imaplib", "test_nntplib", "test_urllib", "test_urllib2", "test_urllib2_localnet", "test_robotparser", "test_wsgiref",
+	"test_xmlrpc", "test_docxmlrpc", "test_select", "test_poll", "test_epoll", "test_eintr", "test_logging", "test_support",
+	"test_signal", "test_os", "test_pty", "test_fork1", "test_threading", "test_subprocess", "test_concurrent_futures",
+	"test_multiprocessing_fork", "test_multiprocessing_forkserver", "test_multiprocessing_spawn",
+	"test_asyncio.test_base_events", "test_asyncio.test_buffered_proto", "test_asyncio.test_events", "test_asyncio.test_runners",
+	"test_asyncio.test_selector_events", "test_asyncio.test_sendfile", "test_asyncio.test_server", "test_asyncio.test_sock_lowlevel",
+	"test_asyncio.test_ssl", "test_asyncio.test_sslproto", "test_asyncio.test_streams", "test_asyncio.test_subprocess",
+	"test_asyncio.test_unix_events",
 }
+
+// Modules of the tests of Tornado and Twisted, below tornado.test and twisted.
+var (
+	tornado = strings.Fields("asyncio auth http1connection httpclient httpserver ioloop iostream netutil process simple_httpclient tcpclient " +
+		"tcpserver testing twisted web websocket")
+	twisted = strings.Fields("internet.test.test_asyncioreactor internet.test.test_core internet.test.test_endpoints internet.test.test_epollreactor " +
+		"internet.test.test_fdset internet.test.test_newtls internet.test.test_posixbase internet.test.test_process internet.test.test_socket " +
+		"internet.test.test_stdio internet.test.test_tcp internet.test.test_threads internet.test.test_tls internet.test.test_udp internet.test.test_unix " +
+		"test.test_amp test.test_application test.test_factories test.test_ftp test.test_ident test.test_internet test.test_loopback test.test_memcache " +
+		"test.test_policies test.test_process test.test_socks test.test_ssl")
+)
 
 // knownPython are differences that are limits of rock's: see README.md.
 var knownPython = map[string]string{
@@ -20,12 +38,20 @@ var knownPython = map[string]string{
 	"test_asyncore.TestAPI_UseIPv4Poll.test_handle_expt":   "urgent data arrives in line",
 	"test_asyncore.TestAPI_UseIPv6Select.test_handle_expt": "urgent data arrives in line",
 	"test_asyncore.TestAPI_UseIPv6Poll.test_handle_expt":   "urgent data arrives in line",
+
+	"test_epoll.TestEPoll.test_control_and_wait": "expects that what is sent is there when send returns, as on the loopback interface only",
 }
 
 func pythonSuites() []*suite {
 	var all []*suite
 	for i, m := range slices.Concat(pythonShort, pythonLong) {
 		all = append(all, pythonSuite("python "+m, "test."+m, i < len(pythonShort)))
+	}
+	for _, m := range tornado {
+		all = append(all, pythonSuite("tornado "+m, "tornado.test."+m+"_test", false))
+	}
+	for _, m := range twisted {
+		all = append(all, pythonSuite("twisted "+m, "twisted."+m, false))
 	}
 	return all
 }

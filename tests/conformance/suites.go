@@ -29,15 +29,44 @@ type suite struct {
 
 var knownGo = map[string]string{"TestMultiPathTCP": "Multipath TCP is not offered"}
 
-// opensshTests are those of openssh-tests that go through sshd.
-var opensshTests = []string{"connect", "proxy-connect", "exit-status", "transfer", "banner", "stderr-data", "stderr-after-eof", "broken-pipe",
-	"dynamic-forward", "forwarding", "multiplex", "reexec", "scp", "sftp", "sftp-cmds", "login-timeout", "cfgmatch", "forward-control"}
+// opensshTests are those of openssh-tests that go through an sshd, at a port or as a proxy command, and those of its agent. The others
+// are about files and options only, or repeat one connection for each cipher.
+var opensshTests = strings.Fields("connect proxy-connect connect-privsep connect-uri proto-version proto-mismatch exit-status exit-status-signal " +
+	"envpass transfer banner stderr-data stderr-after-eof broken-pipe yes-head login-timeout agent agent-timeout agent-subprocess agent-restrict " +
+	"keyscan key-options scp scp3 scp-uri sftp sftp-cmds sftp-badcmds sftp-batch sftp-glob sftp-perm sftp-uri reconfigure dynamic-forward forwarding " +
+	"multiplex reexec brokenkeys cfgmatch cfgmatchlisten localcommand forcecommand host-expand forward-control multipubkey limit-keytype hostkey-agent " +
+	"hostkey-rotate cert-file cfginclude servcfginclude allow-deny-users authinfo knownhosts knownhosts-command channel-timeout connection-timeout")
+
+// stressors are those of stress-ng that have to do with TCP, or with what is trapped on the way.
+var stressors = map[string]string{
+	"sock sendmsg":  "--sock 1 --sock-opts sendmsg --sock-ops 300",
+	"sock sendmmsg": "--sock 1 --sock-opts sendmmsg --sock-ops 300",
+	"sock ipv6":     "--sock 1 --sock-domain ipv6 --sock-ops 300",
+	"sock nodelay":  "--sock 1 --sock-nodelay --sock-ops 300",
+	"sock zerocopy": "--sock 1 --sock-zerocopy --sock-ops 300",
+	"sockabuse":     "--sockabuse 1 --sockabuse-ops 300",
+	"sockmany":      "--sockmany 1 --sockmany-ops 300",
+	"sockfd":        "--sockfd 1 --sockfd-ops 300",
+	"sockpair":      "--sockpair 1 --sockpair-ops 300",
+	"epoll ipv4":    "--epoll 1 --epoll-domain ipv4 --epoll-ops 500",
+	"epoll ipv6":    "--epoll 1 --epoll-domain ipv6 --epoll-ops 500",
+	"udp":           "--udp 1 --udp-ops 1000",
+	"close":         "--close 1 --close-ops 500",
+	"dup":           "--dup 1 --dup-ops 300",
+	"seccomp":       "--seccomp 1 --seccomp-ops 200",
+	"vfork":         "--vfork 1 --vfork-ops 500",
+	"clone":         "--clone 1 --clone-ops 300",
+	"kill":          "--kill 1 --kill-ops 3000",
+	"poll":          "--poll 1 --poll-ops 3000",
+	"sendfile":      "--sendfile 1 --sendfile-ops 1000",
+}
 
 var stressorsShort = map[string]string{"sock": "--sock 2 --sock-ops 1000"}
 
 func suites() []*suite {
 	all := pythonSuites()
-	for _, p := range []string{"net", "net/http", "net/rpc", "net/smtp", "net/textproto", "crypto/tls", "net/http/httputil", "net/http/httptest"} {
+	for _, p := range []string{"net", "net/http", "net/rpc", "net/smtp", "net/textproto", "crypto/tls", "net/http/httputil", "net/http/httptest",
+		"net/http/cgi", "net/http/fcgi", "net/http/pprof", "log/syslog", "internal/poll", "os", "os/exec", "os/signal", "syscall"} {
 		all = append(all, goSuite(p, p == "net/rpc" || p == "net/http/httptest"))
 	}
 	all = append(all, installedSuites()...)
@@ -47,7 +76,7 @@ func suites() []*suite {
 	for _, p := range pairs {
 		all = append(all, pairSuite(p))
 	}
-	return append(all, stressSuite("stress-ng --sock", true, stressorsShort))
+	return append(all, stressSuite("stress-ng --sock", true, stressorsShort), stressSuite("stress-ng", false, stressors))
 }
 
 // goSuite runs the tests of a package of Go's own library: a static program.
