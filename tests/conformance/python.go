@@ -7,11 +7,11 @@ import (
 )
 
 // Modules of Python's own tests that have to do with sockets, without those that need the world outside.
-var pythonShort = []string{"test_socketserver", "test_ftplib", "test_telnetlib", "test_poplib", "test_asynchat"}
+var pythonShort = []string{"test_socketserver", "test_ftplib", "test_telnetlib", "test_asynchat"}
 
 var pythonLong = []string{
 	"test_selectors", "test_socket", "test_ssl", "test_asyncore", "test_httplib", "test_httpservers", "test_smtplib", "test_smtpd",
-	"test_imaplib", "test_nntplib", "test_urllib", "test_urllib2", "test_urllib2_localnet", "test_robotparser", "test_wsgiref",
+	"test_imaplib", "test_poplib", "test_nntplib", "test_urllib", "test_urllib2", "test_urllib2_localnet", "test_robotparser", "test_wsgiref",
 	"test_xmlrpc", "test_docxmlrpc", "test_select", "test_poll", "test_epoll", "test_eintr", "test_logging", "test_support",
 	"test_signal", "test_os", "test_pty", "test_fork1", "test_threading", "test_subprocess", "test_concurrent_futures",
 	"test_multiprocessing_fork", "test_multiprocessing_forkserver", "test_multiprocessing_spawn",

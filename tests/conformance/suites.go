@@ -61,7 +61,7 @@ var stressors = map[string]string{
 	"sendfile":      "--sendfile 1 --sendfile-ops 1000",
 }
 
-var stressorsShort = map[string]string{"sock": "--sock 2 --sock-ops 1000"}
+var stressorsShort = map[string]string{"sock": "--sock 2 --sock-ops 500"}
 
 func suites() []*suite {
 	all := pythonSuites()
