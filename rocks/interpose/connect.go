@@ -48,7 +48,7 @@ func (ip *Interposer) connectSocket(c seccomp.Call, dup int, remote netip.AddrPo
 		renew(dup, family)
 	}
 	remote = normal(remote)
-	if !ip.eligible(dup, family, remote) || ip.portFixed(dup, ck) {
+	if !ip.eligible(dup, family, remote) || ip.portFixed(dup, ck) || localAddr(dup) == remote {
 		return false
 	}
 	ip.closeAbandoned(remote.Port()) // the group may be its own server
