@@ -45,9 +45,10 @@ func (ip *Interposer) connectSocket(c seccomp.Call, dup int, remote netip.AddrPo
 		if handled, again := ip.reconnect(c, dup, s); !again {
 			return handled
 		}
+		renew(dup, family)
 	}
 	remote = normal(remote)
-	if !ip.eligible(dup, family, remote) || ip.portFixed(dup, ck) {
+	if !ip.eligible(dup, family, remote) || ip.portFixed(dup, ck) || localAddr(dup) == remote {
 		return false
 	}
 	ip.closeAbandoned(remote.Port()) // the group may be its own server
@@ -74,10 +75,9 @@ func (ip *Interposer) reconnect(c seccomp.Call, dup int, s *socket) (handled, ag
 	switch phase {
 	case phaseFailed:
 		if errno := s.takeErrno(); errno != 0 {
-			ip.sockets.forget(s)
 			unix.Close(dup)
 			ip.fail(c, errno)
-			return true, false
+			return true, false // the socket stays known, to be renewed
 		}
 		ip.sockets.forget(s)
 		return false, true

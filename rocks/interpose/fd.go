@@ -73,6 +73,7 @@ func tcpState(fd int) (uint8, error) {
 // TCP states of TCP_INFO that decisions hang on.
 const (
 	tcpSynSent   = 2
+	tcpSynRecv   = 3
 	tcpClosed    = 7
 	tcpListening = 10
 )
@@ -156,6 +157,16 @@ func disconnect(fd int) error {
 	}
 	_, _ = unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
 	return nil
+}
+
+// renew makes a socket that has lost its leg, or has not got one, as good as new: open in both directions, and an
+// IPv6 one no longer bent to IPv4. The kernel does that to a socket that connects to an IPv4-mapped address, as a leg's
+// may be, and undoes it only when it cannot: no connection is possible to the broadcast address.
+func renew(fd, family int) {
+	_ = disconnect(fd) // fails if it is so already
+	if family == unix.AF_INET6 {
+		_ = connect(fd, netip.AddrPortFrom(netip.AddrFrom4([4]byte{255, 255, 255, 255}), 9), family)
+	}
 }
 
 // forgetPort makes an unconnected socket forget the port that it had while it was connected. The

@@ -141,17 +141,68 @@ func (h *hold) complete() (*net.TCPConn, error) {
 		if fd >= 0 {
 			unix.Close(fd)
 		}
-		_ = unix.Shutdown(h.program, unix.SHUT_RDWR)
+		breakOff(h.program)
 		return nil, fmt.Errorf("complete held connect: %w", err)
 	}
 	return tcpConn(fd)
 }
 
-// fail ends the hold so that polling programs see an error and a hang-up; the
-// real errno is told when they ask for SO_ERROR, which clears the kernel's.
+// fail ends the hold as a refused connect ends: those who poll see an error, a
+// hang-up, and an end to read (some take a hang-up without that for the end of
+// an established connection). The real errno is told when the program asks for
+// SO_ERROR, which clears the kernel's.
 func (h *hold) fail() {
-	_ = unix.Shutdown(h.program, unix.SHUT_RDWR)
+	h.refuse()
 	h.release()
+}
+
+// refuse has the held socket be reset, since all that could be done to itself
+// leaves it open in both directions. A first socket at the listener's address
+// sends a SYN, as in complete, but is deaf to the answer; so the held one is in
+// SYN_RECV when it goes. The SYN of a second one is answered with the ACK that
+// was meant for the first, and that with a RST (RFC 9293, 3.10.7.3), all of it
+// within connect(2).
+func (h *hold) refuse() {
+	if h.call(h.deafen) {
+		// From now on the socket is the program's, which may connect anew at once. Should it not have been
+		// reset it is within a second: its answer is sent again, and nobody is there.
+		h.call(func(int) {})
+		return
+	}
+	breakOff(h.program)
+}
+
+// call sends the held socket a SYN from one that prepare has seen, and is closed then. It reports whether the
+// held one has taken it for a simultaneous open.
+func (h *hold) call(prepare func(fd int)) bool {
+	to := localAddr(h.program)
+	fd, err := h.bound(h.addr)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	prepare(fd)
+	if err := unix.SetNonblock(fd, true); err != nil || connect(fd, to, h.family) != unix.EINPROGRESS {
+		return false
+	}
+	state, err := tcpState(h.program)
+	return err == nil && state == tcpSynRecv
+}
+
+// deafen has a socket drop what comes from its own host, where no hop limit is that high.
+func (h *hold) deafen(fd int) {
+	if h.family == unix.AF_INET6 {
+		_ = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_MINHOPCOUNT, 255)
+		return
+	}
+	_ = unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_MINTTL, 255)
+}
+
+// breakOff ends a held connect at once. Who polls may see a hang-up first, and
+// then that there is an end to read.
+func breakOff(fd int) {
+	_ = unix.Shutdown(fd, unix.SHUT_RDWR)
+	_ = unix.Shutdown(fd, unix.SHUT_RDWR) // of no connection: it fails, and closes both directions
 }
 
 // undo ends the hold and leaves the program's socket unconnected, and the descriptor to the caller.

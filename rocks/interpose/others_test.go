@@ -35,6 +35,29 @@ func programOthers(args []string) error {
 	fmt.Println("not listening", err)
 	_, _, errno := unix.Syscall(unix.SYS_CONNECT, uintptr(tcp), 1, 16)
 	fmt.Println("bad pointer", errno)
+	return connectSelf()
+}
+
+// connectSelf connects a socket to itself, which TCP can.
+func connectSelf() error {
+	fd, _, err := newSocketFor(netip.MustParseAddrPort("127.0.0.1:0"), unix.SOCK_NONBLOCK)
+	if err != nil {
+		return err
+	}
+	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		return err
+	}
+	err = connect(fd, localAddr(fd), unix.AF_INET)
+	if err == unix.EINPROGRESS {
+		err = awaitConnected(fd)
+	}
+	fmt.Println("connect to itself", err, remoteAddr(fd) == localAddr(fd))
+	n, err := unix.Write(fd, []byte("me"))
+	fmt.Println("write", n, err)
+	b := make([]byte, 8)
+	pollFor(fd, unix.POLLIN, -1)
+	n, err = unix.Read(fd, b)
+	fmt.Println("read", string(b[:max(n, 0)]), err)
 	return nil
 }
 

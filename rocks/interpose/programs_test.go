@@ -102,6 +102,9 @@ func programConnect(args []string) error {
 	return converse(fd, args[1])
 }
 
+// watchedEvents is all that an epoll can tell of a connect.
+const watchedEvents = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP
+
 // programConnectNonblocking connects with a non-blocking socket that an
 // edge-triggered epoll watches from before: ADDRESS TEXT.
 func programConnectNonblocking(args []string) error {
@@ -114,7 +117,7 @@ func programConnectNonblocking(args []string) error {
 	if err != nil {
 		return err
 	}
-	err = unix.EpollCtl(ep, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLOUT | unix.EPOLLET})
+	err = unix.EpollCtl(ep, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: watchedEvents | unix.EPOLLET})
 	if err != nil {
 		return err
 	}
@@ -142,11 +145,39 @@ func programConnectNonblocking(args []string) error {
 	if errno != 0 {
 		errno, _ = unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
 		fmt.Println("asked again:", errno)
-		return nil
+		n, err := unix.Read(fd, make([]byte, 1))
+		fmt.Println("read:", n, err)
+		return connectAfterFailure(fd, family)
 	}
 	fmt.Println("connect again:", connect(fd, addr, family))
 	fmt.Println("and again:", connect(fd, addr, family))
 	return converse(fd, args[1])
+}
+
+// connectAfterFailure uses a socket whose connect has failed for another one, to a server of its own.
+func connectAfterFailure(fd, family int) error {
+	home := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 0)
+	if family == unix.AF_INET6 {
+		home = netip.AddrPortFrom(netip.IPv6Loopback(), 0)
+	}
+	l, _, err := newSocketFor(home, 0)
+	if err == nil {
+		err = errors.Join(unix.Bind(l, sockaddr(home, family)), unix.Listen(l, 8), unix.SetNonblock(fd, false))
+	}
+	if err != nil {
+		return err
+	}
+	go serveAll(l)
+	if err := connect(fd, localAddr(l), family); err != nil {
+		err = connect(fd, localAddr(l), family) // the kernel may tell once more that the first one failed
+		if err != nil {
+			return err
+		}
+	}
+	n, err := unix.Write(fd, []byte("once more"))
+	fmt.Println("write:", n, err, unix.Shutdown(fd, unix.SHUT_WR))
+	_, err = readAll(fd, os.Stdout)
+	return err
 }
 
 func drainEpoll(ep int) {

@@ -4,14 +4,12 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 )
 
-// line is what became of a suite.
+// line is what became of a suite, or of one side of it.
 type line struct {
 	suite        string
-	native, rock results
-	took         [2]time.Duration
+	native, rock *course
 	differ       []string          // tests that pass without rock and not with it
 	known        map[string]string // those of them that are known, and why
 }
@@ -19,51 +17,58 @@ type line struct {
 // repeats is how often what differs is run again.
 const repeats = 2
 
-// compare runs a suite without and with rock.
-func compare(ctx context.Context, r *runner, s *suite) (*line, error) {
+// compare runs a suite without rock, and each of its sides under it.
+func compare(ctx context.Context, r *runner, s *suite) ([]*line, error) {
 	if s.prepare != nil {
 		if err := s.prepare(r.dir); err != nil {
 			return nil, err
 		}
 	}
-	l := &line{suite: s.name, known: map[string]string{}}
-	var err error
-	if l.native, l.took[0], err = r.run(ctx, s, nil, false); err != nil {
+	native, err := r.run(ctx, s, nil, native)
+	if err != nil {
 		return nil, err
 	}
-	if len(l.native) == 0 {
-		return l, nil // which the table complains of
+	if len(native.results) == 0 {
+		return []*line{{suite: s.name, native: native}}, nil // which the table complains of
 	}
-	if l.rock, l.took[1], err = r.run(ctx, s, nil, true); err != nil {
-		return nil, err
-	}
-	l.differ = differences(l.native, l.rock)
-	for i := 0; i < repeats && len(l.differ) > 0; i++ {
-		if err := again(ctx, r, s, l); err != nil {
+	var all []*line
+	for _, side := range s.sides {
+		l := &line{suite: s.name, native: native, known: map[string]string{}}
+		if side != whole {
+			l.suite += ": " + side.String()
+		}
+		if l.rock, err = r.run(ctx, s, nil, side); err != nil {
 			return nil, err
 		}
-	}
-	l.differ = slices.DeleteFunc(l.differ, func(test string) bool {
-		why, is := s.known[test]
-		if is {
-			l.known[test] = why
+		l.differ = differences(native.results, l.rock.results)
+		for i := 0; i < repeats && len(l.differ) > 0; i++ {
+			if err := again(ctx, r, s, side, l); err != nil {
+				return nil, err
+			}
 		}
-		return is
-	})
-	return l, nil
+		l.differ = slices.DeleteFunc(l.differ, func(test string) bool {
+			why, is := s.known[test]
+			if is {
+				l.known[test] = why
+			}
+			return is
+		})
+		all = append(all, l)
+	}
+	return all, nil
 }
 
 // again keeps those of the differences that show once more: without rock they pass, with it they do not.
-func again(ctx context.Context, r *runner, s *suite, l *line) error {
-	native, _, err := r.run(ctx, s, l.differ, false)
+func again(ctx context.Context, r *runner, s *suite, side side, l *line) error {
+	native, err := r.run(ctx, s, l.differ, native)
 	if err != nil {
 		return err
 	}
-	rock, _, err := r.run(ctx, s, l.differ, true)
+	rock, err := r.run(ctx, s, l.differ, side)
 	if err != nil {
 		return err
 	}
-	still := differences(native, rock)
+	still := differences(native.results, rock.results)
 	l.differ = slices.DeleteFunc(l.differ, func(test string) bool { return !slices.Contains(still, test) })
 	return nil
 }

@@ -3,8 +3,9 @@
 //
 //	conformance -bin DIR [-short] [-only REGEXP] [-v]
 //
-// A suite is one process that is client and server to itself, or starts both, so all its connections are rocks, and those to
-// and from what rock leaves alone are ordinary. What differs is run again, alone: only what differs each time counts. The exit status is 1
+// Most suites are one process that is client and server to itself, or starts both, so all its connections are rocks, and those to
+// and from what rock leaves alone are ordinary. Those in pairs are clients and servers, and run with one of them under rock, the other, and both.
+// Each run has a network and processes of its own, of which nothing is left when it ends. What differs is run again, alone: only what differs each time counts. The exit status is 1
 // if something does that is not among the known differences.
 package main
 
@@ -54,14 +55,16 @@ func run(ctx context.Context, bin, only string, short, verbose bool) error {
 		if !wanted.MatchString(s.name) || short && !s.short {
 			continue
 		}
-		line, err := compare(ctx, r, s)
+		lines, err := compare(ctx, r, s)
 		if ctx.Err() != nil {
 			return fmt.Errorf("interrupted: %w", context.Cause(ctx))
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
-		t.add(os.Stdout, line)
+		for _, l := range lines {
+			t.add(os.Stdout, l)
+		}
 	}
 	return t.end(os.Stdout)
 }

@@ -17,11 +17,11 @@ const (
 // results are the outcomes of tests by name. A test that is not there did not come to its end.
 type results map[string]outcome
 
-// parseLines reads lines of our own: a mark, an outcome and a name.
-func parseLines(out, mark string) results {
+// parseMarked reads lines of our own: a mark, an outcome and a name.
+func parseMarked(out string) results {
 	all := results{}
 	for line := range strings.Lines(out) {
-		_, rest, found := strings.Cut(strings.TrimRight(line, "\r\n"), mark)
+		_, rest, found := strings.Cut(strings.TrimRight(line, "\r\n"), "@@ ")
 		if !found {
 			continue
 		}

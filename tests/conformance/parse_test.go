@@ -10,7 +10,7 @@ func TestParse(t *testing.T) {
 		got, want results
 	}{
 		"lines": {
-			parseLines("noise\n@@ ok a.b\nhalf a line@@ failed c d\r\n@@ skipped e\n", "@@ "),
+			parseMarked("noise\n@@ ok a.b\nhalf a line@@ failed c d\r\n@@ skipped e\n"),
 			results{"a.b": passed, "c d": failed, "e": skipped},
 		},
 		"go": {
