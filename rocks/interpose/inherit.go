@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"rock/rocks"
+	"rock/rocks/detect"
 	"rock/rocks/interpose/seccomp"
 	"rock/rocks/interpose/tracee"
 	"rock/rocks/wire"
@@ -144,6 +145,9 @@ func (h *heir) carrierOf(ctx context.Context, k *leftLeg, s *rocks.Salvage) (car
 	c, err := h.ip.endpoint.Resume(ctx, state)
 	if err != nil {
 		return nil, st, at, err
+	}
+	if state.Role == wire.RoleClient {
+		h.ip.cache.Put(state.Dialed, detect.Rock) // what else was known of peers will be found out again
 	}
 	return c, st, at, nil
 }
