@@ -133,7 +133,7 @@ func TestCacheDoubtful(t *testing.T) {
 			c.Put(addrB, Doubtful)
 			time.Sleep(holds - 1)
 			wantVerdict(t, c, addrB, Ordinary)
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			wantVerdict(t, c, addrB, Unknown)
 		}
 		c.Put(addrB, Ordinary) // it has said so, and the doubts are forgotten
