@@ -21,6 +21,10 @@ const (
 	DefaultCacheSize        = 4096
 )
 
+// denialTime is how long a peer that had rocks must have been without, before that is believed: its supervisor may have died just
+// then, which ends a probe without a byte, and has an heir.
+const denialTime = 2 * time.Second
+
 // firstDoubt is for how long a peer counts as ordinary that was doubtful once. Each time more it is twice as long.
 const firstDoubt = 10 * time.Second
 
@@ -43,7 +47,8 @@ type CacheEntry struct {
 	Verdict Verdict
 	Expires time.Time
 
-	doubts int // how often in a row it was doubtful: remembered beyond Expires
+	doubts int       // how often in a row it was doubtful: remembered beyond Expires
+	denied time.Time // when it was first said of a Rock that it is Ordinary; zero: not yet
 }
 
 // NewCache returns an empty cache with the given bounds.
@@ -81,8 +86,8 @@ func (c *Cache) Get(addr netip.AddrPort) Verdict {
 }
 
 // Put replaces the verdict on addr and starts its lifetime anew. Putting
-// Unknown is Forget. Doubtful changes nothing where there is a verdict of Rock; else it is Ordinary for some time, which is
-// the longer the more often it was put.
+// Unknown is Forget. Where there is a verdict of Rock, Doubtful changes nothing, nor does Ordinary for the first denialTime. Else Doubtful is
+// Ordinary for some time, which is the longer the more often it was put.
 func (c *Cache) Put(addr netip.AddrPort, v Verdict) {
 	addr = unmapPort(addr)
 	c.mu.Lock()
@@ -91,7 +96,7 @@ func (c *Cache) Put(addr netip.AddrPort, v Verdict) {
 	doubts := 0
 	if e, ok := c.byAddr[addr]; ok {
 		before := e.Value.(*CacheEntry)
-		if v == Doubtful && before.Verdict == Rock && now.Before(before.Expires) {
+		if before.Verdict == Rock && now.Before(before.Expires) && before.stays(v, now) {
 			return
 		}
 		doubts = before.doubts
@@ -117,6 +122,14 @@ func (c *Cache) Put(addr netip.AddrPort, v Verdict) {
 	}
 	entry := &CacheEntry{Addr: addr, Verdict: v, Expires: now.Add(lifetime), doubts: doubts}
 	c.byAddr[addr] = c.byUse.PushFront(entry)
+}
+
+// stays reports whether a verdict of Rock stays in spite of another.
+func (e *CacheEntry) stays(v Verdict, now time.Time) bool {
+	if v == Ordinary && e.denied.IsZero() {
+		e.denied = now
+	}
+	return v == Doubtful || v == Ordinary && now.Before(e.denied.Add(denialTime))
 }
 
 // Forget drops the verdict on addr, as a refusal to resume demands.

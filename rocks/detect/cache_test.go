@@ -85,7 +85,7 @@ func TestCacheBound(t *testing.T) {
 		if got := c.Snapshot(); !reflect.DeepEqual(got, want) {
 			t.Errorf("Snapshot = %v, want %v", got, want)
 		}
-		c.Put(addrC, Ordinary) // in place of itself: nothing else goes
+		c.Put(addrC, Rock) // in place of itself: nothing else goes
 		wantVerdict(t, c, addrA, Rock)
 	})
 }
@@ -143,5 +143,25 @@ func TestCacheDoubtful(t *testing.T) {
 		if got := c.Snapshot(); len(got) != 0 {
 			t.Errorf("Snapshot = %v, want none", got)
 		}
+	})
+}
+
+// A peer that had rocks must be without for some time, before that is believed.
+func TestCacheDenied(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := NewCache(CacheOptions{})
+		c.Put(addrA, Rock)
+		for range 3 {
+			c.Put(addrA, Ordinary)
+			time.Sleep(time.Second / 2)
+			wantVerdict(t, c, addrA, Rock)
+		}
+		c.Put(addrA, Rock) // it has them again
+		time.Sleep(denialTime)
+		c.Put(addrA, Ordinary)
+		wantVerdict(t, c, addrA, Rock)
+		time.Sleep(denialTime)
+		c.Put(addrA, Ordinary)
+		wantVerdict(t, c, addrA, Ordinary)
 	})
 }
