@@ -116,10 +116,14 @@ func diagWorks() bool {
 // does not tell close(2) from shutdown(2), but sock_diag does. It asks at
 // growing intervals, since the kernel announces the end of sockets to
 // privileged listeners only. When stop is closed the answer is true: the
-// group is gone, and so are its sockets. It gives up when leave says so.
+// group is gone, and so are its sockets. It gives up when leave says so. A connection that was taken over when it had ended both ways has no
+// addresses any more, nor anybody who has it open.
 func awaitOrphan(local, remote net.Addr, stop <-chan struct{}, leave func() bool) bool {
 	const longest = 250 * time.Millisecond
-	l, r := local.(*net.TCPAddr).AddrPort(), remote.(*net.TCPAddr).AddrPort()
+	l, r := addrPortOf(local), addrPortOf(remote)
+	if !l.IsValid() || !r.IsValid() {
+		return true
+	}
 	for wait := 2 * time.Millisecond; ; wait = min(2*wait, longest) {
 		select {
 		case <-stop:

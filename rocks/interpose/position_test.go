@@ -4,6 +4,8 @@ import (
 	"io"
 	"net"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // loopbackPair returns the two ends of a connection, ours first.
@@ -99,4 +101,41 @@ func TestPositionAfterReset(t *testing.T) {
 	}
 	program.Close()
 	eventually(t, "reset", func() bool { return at(t, ours).reset })
+}
+
+// An heir may find a leg whose two ends have closed: the kernel does not tell its addresses any more.
+func TestOrphanWithoutAddresses(t *testing.T) {
+	ours, program := loopbackPair(t)
+	program.CloseWrite()
+	if _, err := io.Copy(io.Discard, ours); err != nil {
+		t.Fatal(err)
+	}
+	ours.CloseWrite()
+	if _, err := io.Copy(io.Discard, program); err != nil {
+		t.Fatal(err)
+	}
+	program.Close()
+	fd := -1
+	err := onConn(ours, func(s int) (err error) {
+		fd, err = unix.FcntlInt(uintptr(s), unix.F_DUPFD_CLOEXEC, 3)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the end of the connection", func() bool {
+		state, err := tcpState(fd)
+		return err == nil && state == tcpClosed
+	})
+	inherited, err := tcpConn(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer inherited.Close()
+	if inherited.RemoteAddr() != nil {
+		t.Fatalf("it has an address: %v", inherited.RemoteAddr())
+	}
+	if !awaitOrphan(inherited.RemoteAddr(), inherited.LocalAddr(), nil, func() bool { return false }) {
+		t.Error("somebody has it open")
+	}
 }
