@@ -28,8 +28,8 @@
 // again. For processes that were restored Recreate serves their calls, and Adopt connects their
 // sockets anew (recreate.go, adopt.go, rebind.go).
 //
-// Heirs: what another supervisor needs should this one die is in an estate (keep.go, keep_listener.go, keep_dial.go; package estate).
-// Inherit goes on with it (inherit.go, legacy.go, position.go): the legs stay as they are.
+// Heirs: what another supervisor needs should this one die is in an estate (keep.go, keep_park.go, keep_listener.go, keep_dial.go; package
+// estate). Inherit goes on with it (legacy.go, position.go, standing.go, inherit.go, inherit_calls.go): the legs stay as they are.
 //
 // Everything that is not understood is left to the kernel, and the connection
 // is an ordinary one. This is a tool for compatibility, not a boundary: a

@@ -2,13 +2,13 @@ package supervise
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
 	"time"
 
 	"github.com/vmihailenco/msgpack/v5"
 	"golang.org/x/sys/unix"
 
-	"net/netip"
 	"rock/rocks/estate"
 	"rock/rocks/group/stage"
 	"rock/rocks/group/trustee"
