@@ -18,8 +18,8 @@ role, go = sys.argv[1:3]
 N = 12 << 20
 def content(salt):
     return hashlib.shake_256(salt).digest(N)
-def await_go():
-    while not os.path.exists(go):
+def await_file(name):
+    while not os.path.exists(name):
         time.sleep(0.01)
 def drain(c):
     h = hashlib.sha256()
@@ -41,12 +41,14 @@ if role == "serve":
     l = socket.create_server(("", 7740), backlog=8)
     print("listening", flush=True)
     both, _ = l.accept()
+    open(go + ".1", "w").close()
     closed, _ = l.accept()
+    open(go + ".2", "w").close()
     t = send(both, b"down")
     u = threading.Thread(target=lambda: (closed.sendall(content(b"closed")), closed.close()))
     u.start()
     print("stuffed", flush=True)
-    await_go()
+    await_file(go)
     print("server both", drain(both) == want(b"up"), flush=True)
     late, _ = l.accept()
     print("server late", drain(late) == want(b"late"), flush=True)
@@ -54,11 +56,14 @@ if role == "serve":
     t.join()
     u.join()
 else:
-    conns = [socket.create_connection((role, 7740)) for _ in range(3)]
-    both, closed, late = conns
+    both = socket.create_connection((role, 7740))
+    await_file(go + ".1")
+    closed = socket.create_connection((role, 7740))
+    await_file(go + ".2")
+    late = socket.create_connection((role, 7740))
     t, u = send(both, b"up"), send(late, b"late")
     print("stuffed", flush=True)
-    await_go()
+    await_file(go)
     print("client both", drain(both) == want(b"down"), flush=True)
     print("client closed", drain(closed) == want(b"closed"), flush=True)
     print("client late", drain(late)[0] == 0, flush=True)

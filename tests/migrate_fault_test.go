@@ -234,9 +234,17 @@ func killReceive(t *testing.T, f *faults) {
 }
 
 func killSourceSupervisor(t *testing.T, f *faults) {
-	for _, p := range harness.Named(f.at, "stream", "") { // after done it may have ended
-		harness.SupervisorFor(t, f.at, p).End(t)
-	}
+	harness.Until(t, "the supervisor on the source", func() bool {
+		runs := harness.Named(f.at, "stream", "")
+		if len(runs) == 0 {
+			return true // after done it has ended
+		}
+		p, ok := harness.FindSupervisor(f.at, runs[0])
+		if ok {
+			p.End(t)
+		}
+		return ok
+	})
 	f.drafts, f.logs, f.unswept = true, true, true
 }
 

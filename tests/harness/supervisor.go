@@ -49,16 +49,21 @@ func SupervisorOf(t testing.TB, h *lab.Host, word string, before int) Process {
 func SupervisorFor(t testing.TB, h *lab.Host, command Process) Process {
 	t.Helper()
 	var found Process
-	Until(t, "the supervisor of "+command.Name, func() bool {
-		for _, p := range supervisors(h, "") {
-			if p.Pid == command.Parent || slices.Contains(p.Args, command.Args[0]) {
-				found = p
-				return true
-			}
-		}
-		return false
+	Until(t, "the supervisor of "+command.Name, func() (ok bool) {
+		found, ok = FindSupervisor(h, command)
+		return ok
 	})
 	return found
+}
+
+// FindSupervisor is SupervisorFor without waiting: there may be none.
+func FindSupervisor(h *lab.Host, command Process) (Process, bool) {
+	for _, p := range supervisors(h, "") {
+		if p.Pid == command.Parent || slices.Contains(p.Args, command.Args[0]) {
+			return p, true
+		}
+	}
+	return Process{}, false
 }
 
 // KillSupervisor kills the supervisor of a group; its heir goes on in its place, and is returned.

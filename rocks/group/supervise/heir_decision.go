@@ -1,10 +1,12 @@
 package supervise
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"time"
 
+	"rock/rocks/group"
 	"rock/rocks/group/stage"
 )
 
@@ -32,15 +34,43 @@ func (s *supervisor) awaitDecision(h *inheritance) (elsewhere bool, err error) {
 		if err != nil {
 			return errors.Is(err, fs.ErrNotExist), nil
 		}
-		frozen, _ := cell.Frozen()
 		switch {
 		case len(pids) == 0:
 			return true, nil
-		case !frozen && !cell.Marked():
+		case !cell.Marked() && thaw(cell):
+			go s.keepThawed(cell)
 			return false, nil
 		}
 		time.Sleep(decisionPause)
 	}
+}
+
+// criuTime is how long a CRIU may go on that has lost its supervisor.
+const criuTime = 15 * time.Second
+
+// keepThawed sees to it that the group stays thawed. A CRIU that has not noticed yet that the supervisor is dead freezes the group again, and
+// when it gives up leaves it as it was when the supervisor had frozen it.
+func (s *supervisor) keepThawed(cell Cell) {
+	for end := time.Now().Add(criuTime); time.Now().Before(end); time.Sleep(decisionPause) {
+		frozen, err := cell.Frozen()
+		if now := s.state.get(); err == nil && frozen && (now == group.Running || now == group.Stopped) {
+			thaw(cell) // an operation of ours would have changed the state before it froze anything
+		}
+	}
+}
+
+// thawTime bounds a wait for the kernel.
+const thawTime = 100 * time.Millisecond
+
+// thaw thaws a cell that is frozen, and reports whether it is not any more.
+func thaw(cell Cell) bool {
+	frozen, err := cell.Frozen()
+	if err != nil || !frozen {
+		return err == nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), thawTime)
+	defer cancel()
+	return cell.Thaw(ctx) == nil
 }
 
 // tellElsewhere does the rest for a group that is elsewhere.
