@@ -93,16 +93,22 @@ func TestRandomSchedules(t *testing.T) {
 	for name, event := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			n := schedulesWanted(t)
-			if underRace {
-				n /= 4
-			}
-			for seed := range n {
-				if runSchedule(t, seed+1, event); t.Failed() {
-					t.Fatalf("seed %d", seed+1)
-				}
-			}
+			eachSeed(t, func(seed uint64) { runSchedule(t, seed, event) })
 		})
+	}
+}
+
+// eachSeed runs as many schedules as are wanted, until one fails.
+func eachSeed(t *testing.T, run func(seed uint64)) {
+	t.Helper()
+	n := schedulesWanted(t)
+	if underRace {
+		n /= 4
+	}
+	for seed := range n {
+		if run(seed + 1); t.Failed() {
+			t.Fatalf("seed %d", seed+1)
+		}
 	}
 }
 

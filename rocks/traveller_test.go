@@ -241,15 +241,7 @@ func TestRandomTravels(t *testing.T) {
 	for name, travel := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			n := schedulesWanted(t)
-			if underRace {
-				n /= 4
-			}
-			for seed := range n {
-				if runTravel(t, seed+1, travel); t.Failed() {
-					t.Fatalf("seed %d", seed+1)
-				}
-			}
+			eachSeed(t, func(seed uint64) { runTravel(t, seed, travel) })
 		})
 	}
 }

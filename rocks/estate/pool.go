@@ -21,7 +21,8 @@ type pool struct {
 	free [maxPiece + 1][]int
 }
 
-// Take returns a piece of size bytes, a power of two, with any contents, and its place; nil if there is none left.
+// Take returns a piece of size bytes, more than none, with any contents, and its place; nil if there is none left. It takes a power of two, a
+// page at least.
 func (e *Estate) Take(size int) ([]byte, uint64) {
 	class := max(bits.Len(uint(size-1)), minPiece)
 	if class > maxPiece {

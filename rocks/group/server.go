@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"rock/rocks/group/stage"
 )
 
 // Answers is what a group does through its control socket. Its methods are called by several
@@ -87,17 +89,7 @@ func serve(l *net.UnixListener, answers Answers, log *slog.Logger) *Server {
 }
 
 // Descriptor returns that of the control socket, which stays the Server's.
-func (s *Server) Descriptor() (int, error) {
-	raw, err := s.listener.SyscallConn()
-	if err != nil {
-		return -1, fmt.Errorf("descriptor of control socket: %w", err)
-	}
-	fd := -1
-	if err := raw.Control(func(s uintptr) { fd = int(s) }); err != nil {
-		return -1, fmt.Errorf("descriptor of control socket: %w", err)
-	}
-	return fd, nil
-}
+func (s *Server) Descriptor() (int, error) { return stage.DescriptorOf(s.listener) }
 
 // Close ends all conversations, gives up what can be, and waits for the goroutines. Clients still get the replies that are
 // due to them. It does not remove the socket.

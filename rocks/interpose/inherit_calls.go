@@ -7,10 +7,6 @@ import (
 	"rock/rocks/interpose/tracee"
 )
 
-// mostUnnoted is how many calls around the last one that the dead supervisor has noted it may have received without noting them: one for
-// each of its threads, with room to spare.
-const mostUnnoted = 64
-
 // unnoted returns the calls that were received and not noted. Nobody has received calls from the listener since, so
 // what is valid was received by the dead supervisor. Nothing more is known of them: they are left to the kernel.
 func (h *heir) unnoted(last uint64, noted []seccomp.Call) []seccomp.Call {
@@ -19,7 +15,7 @@ func (h *heir) unnoted(last uint64, noted []seccomp.Call) []seccomp.Call {
 		known[c.ID] = true
 	}
 	var calls []seccomp.Call
-	for id := last - mostUnnoted; id != last+mostUnnoted; id++ {
+	for id := last - seccomp.MostUnnoted; id != last+seccomp.MostUnnoted; id++ {
 		if c := (seccomp.Call{ID: id}); !known[id] && h.calls.Valid(c) {
 			calls = append(calls, c)
 		}

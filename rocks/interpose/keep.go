@@ -2,8 +2,8 @@ package interpose
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
+	"syscall"
 
 	"github.com/vmihailenco/msgpack/v5"
 
@@ -105,10 +105,20 @@ func (l *leg) keepIn(e *estate.Estate, rock *rocks.Conn) error {
 	if err != nil {
 		return err
 	}
+	if err := k.replace(l.toPeer, l.toProgram); err != nil {
+		return err
+	}
+	l.sock.keepIn(k.record)
+	k.record.Publish(legRecord)
+	return nil
+}
+
+// replace writes the part anew, with cargo in the place of what it had. After an error the record is to be given up.
+func (k *kept) replace(toPeer, toProgram []byte) (err error) {
 	old := k.lumps
 	k.lumps = nil
-	if k.part.ToPeer, err = k.lump(l.toPeer); err == nil {
-		k.part.ToProg, err = k.lump(l.toProgram)
+	if k.part.ToPeer, err = k.lump(toPeer); err == nil {
+		k.part.ToProg, err = k.lump(toProgram)
 	}
 	if err == nil {
 		err = k.write()
@@ -117,22 +127,36 @@ func (l *leg) keepIn(e *estate.Estate, rock *rocks.Conn) error {
 		k.lumps = append(k.lumps, old...)
 		return err
 	}
-	l.sock.keepIn(k.record)
-	k.record.Publish(legRecord)
 	k.give(old)
 	return nil
 }
 
 // write writes the part.
-func (k *kept) write() error {
-	b, err := msgpack.Marshal(&k.part)
+func (k *kept) write() error { return writePart(k.record, &k.part) }
+
+func writePart(r *estate.Record, part any) error {
+	b, err := msgpack.Marshal(part)
 	if err == nil {
-		err = k.record.Write(b)
+		err = r.Write(b)
 	}
 	if err != nil {
-		return fmt.Errorf("keep leg: %w", err)
+		return fmt.Errorf("keep for an heir: %w", err)
 	}
 	return nil
+}
+
+// newRecord publishes a record with a part.
+func newRecord(e *estate.Estate, kind uint64, part any) (*estate.Record, error) {
+	r, err := e.NewRecord()
+	if err != nil {
+		return nil, err
+	}
+	if err := writePart(r, part); err != nil {
+		r.Free()
+		return nil, err
+	}
+	r.Publish(kind)
+	return r, nil
 }
 
 // lump copies bytes into the estate.
@@ -140,7 +164,7 @@ func (k *kept) lump(b []byte) (lump, error) {
 	if len(b) == 0 {
 		return lump{}, nil
 	}
-	p, place := k.estate.Take(pieceFor(len(b)))
+	p, place := k.estate.Take(len(b))
 	if p == nil {
 		return lump{}, estate.ErrFull
 	}
@@ -148,15 +172,6 @@ func (k *kept) lump(b []byte) (lump, error) {
 	u := lump{place, len(b)}
 	k.lumps = append(k.lumps, u)
 	return u, nil
-}
-
-// pieceFor returns the size of a piece for n bytes.
-func pieceFor(n int) int {
-	size := 4 << 10
-	for size < n {
-		size *= 2
-	}
-	return size
 }
 
 func (k *kept) give(lumps []lump) {
@@ -179,8 +194,8 @@ func (k *kept) free() {
 	k.give(k.lumps)
 }
 
-// onConn calls f with the descriptor of a connection.
-func onConn(c *net.TCPConn, f func(fd int) error) error {
+// onConn calls f with the descriptor of a connection or a file.
+func onConn(c syscall.Conn, f func(fd int) error) error {
 	raw, err := c.SyscallConn()
 	if err != nil {
 		return err

@@ -3,8 +3,6 @@ package interpose
 import (
 	"net/netip"
 
-	"github.com/vmihailenco/msgpack/v5"
-
 	"rock/rocks/detect"
 )
 
@@ -34,19 +32,10 @@ func (d *dial) keep() {
 		Program: h.program, Listener: h.listener, Filler: h.filler, Address: h.addr, HoldOf: h.family,
 		Cookie: d.s.cookie, Family: d.s.family, Remote: d.remote, Local: d.local,
 	}
-	b, err := msgpack.Marshal(&part)
-	if err != nil {
-		return
+	var err error
+	if d.record, err = newRecord(e, dialRecord, &part); err != nil {
+		d.ip.log.Warn("the connect would not survive this process", "remote", d.remote, "error", err)
 	}
-	r, err := e.NewRecord()
-	if err != nil {
-		return
-	}
-	if err := r.Write(b); err != nil {
-		return
-	}
-	r.Publish(dialRecord)
-	d.record = r
 }
 
 // unkeep gives the record up, before the hold ends.

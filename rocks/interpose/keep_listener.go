@@ -3,8 +3,6 @@ package interpose
 import (
 	"net/netip"
 
-	"github.com/vmihailenco/msgpack/v5"
-
 	"rock/rocks/estate"
 )
 
@@ -33,25 +31,11 @@ func (l *listener) keepIn(e *estate.Estate) error {
 	part := keptListener{
 		PublicCookie: l.publicCookie, Private: l.private, PrivateCookie: l.privateCookie, Family: l.family, Backlog: l.backlog,
 	}
-	raw, err := l.public.SyscallConn()
-	if err != nil {
-		return err
+	err := onConn(l.public, func(fd int) error { part.Public = fd; return nil })
+	if err == nil {
+		l.record, err = newRecord(e, listenerRecord, &part)
 	}
-	if err := raw.Control(func(fd uintptr) { part.Public = int(fd) }); err != nil {
-		return err
-	}
-	b, err := msgpack.Marshal(&part)
-	if err != nil {
-		return err
-	}
-	if l.record, err = e.NewRecord(); err != nil {
-		return err
-	}
-	if err := l.record.Write(b); err != nil {
-		return err
-	}
-	l.record.Publish(listenerRecord)
-	return nil
+	return err
 }
 
 // unkeep gives the record up.

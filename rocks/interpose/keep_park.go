@@ -63,22 +63,13 @@ func (d *delivery) keepRecalled(ip *Interposer, l *leg) {
 	if k == nil {
 		return
 	}
-	part := keptLeg{Rock: k.part.Rock, Role: k.part.Role, Inner: -1, Listener: l.listener, Family: k.part.Family,
+	k.part = keptLeg{Rock: k.part.Rock, Role: k.part.Role, Inner: -1, Listener: l.listener, Family: k.part.Family,
 		Local: k.part.Local, Remote: k.part.Remote, Parked: &keptPark{Apart: true, PeerFIN: l.peerFIN}}
-	old := k.lumps
-	k.lumps = nil
-	var err error
-	if part.ToProg, err = k.lump(l.toProgram); err == nil {
-		k.part = part
-		err = k.write()
-	}
-	if err != nil {
+	if err := k.replace(nil, l.toProgram); err != nil {
 		ip.log.Warn("the connection would not survive this process", "remote", d.remote, "error", err)
-		k.lumps = append(k.lumps, old...)
 		l.unkeep()
 		return
 	}
-	k.give(old)
 	l.sock.keepIn(nil)
 	l.kept, d.kept = nil, k
 }
@@ -97,7 +88,7 @@ func (p *parked) saver(ip *Interposer, which func(*keptPark) *lump) func([]byte)
 		}
 		u := which(k.part.Parked)
 		if u.Len+len(b) > len(piece) {
-			larger, place := k.estate.Take(pieceFor(2 * (u.Len + len(b))))
+			larger, place := k.estate.Take(2 * (u.Len + len(b)))
 			if larger == nil {
 				p.kept(ip, estate.ErrFull)
 				return

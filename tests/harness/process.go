@@ -64,12 +64,8 @@ func (p Process) End(t testing.TB) {
 	t.Helper()
 	p.Kill(t)
 	Until(t, "the end of "+p.Name, func() bool {
-		stat, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(p.Pid), "stat"))
-		if err != nil {
-			return true
-		}
-		fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-		return fields[0] == "Z" || fields[0] == "X"
+		s := state(p.Pid)
+		return s == 0 || s == 'Z' || s == 'X'
 	})
 }
 

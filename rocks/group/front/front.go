@@ -171,7 +171,7 @@ func (f *front) mirror(r *Result) {
 				r.Status, r.Elsewhere = unix.WaitStatus(unix.SIGKILL), true
 				return
 			case stage.Inherited:
-				go f.waitForHeir()
+				go f.wait(f.tellHeir)
 			case supervisorLost:
 				f.keep(messages)
 			}

@@ -70,7 +70,7 @@ func pendingSignals() stage.Sigset { return signalStatus(os.Getpid(), "ShdPnd") 
 // of ours are close-on-exec.
 func openFiles() []int {
 	var fds []int
-	for fd := range descriptors() {
+	for fd := range stage.Descriptors() {
 		flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
 		if fd > 2 && err == nil && flags&unix.FD_CLOEXEC == 0 {
 			fds = append(fds, fd)

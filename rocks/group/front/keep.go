@@ -25,7 +25,11 @@ func (f *front) keep(messages chan<- stage.Message) {
 	if f.listener != nil {
 		f.startKeeper()
 	}
-	go f.wait(messages)
+	go f.wait(func(status unix.WaitStatus) {
+		if m := messageOf(status); m != nil {
+			messages <- m
+		}
+	})
 }
 
 // startKeeper hands the listener to a process of its own: the front ends with the
@@ -65,7 +69,7 @@ func keepCalls(fd int, last uint64) {
 	l := seccomp.NewListener(fd)
 	defer l.Close()
 	if last != 0 {
-		freeHeld(l, last+unnoted)
+		freeHeld(l, last+seccomp.MostUnnoted)
 	}
 	done := make(chan struct{})
 	seccomp.Locked(func() {
@@ -88,9 +92,6 @@ func keepCalls(fd int, last uint64) {
 const (
 	// heldCalls is how far back the supervisor may have left calls without an answer.
 	heldCalls = 1 << 16
-	// unnoted is how many calls it may have received and not noted: one for each of its threads,
-	// with room to spare.
-	unnoted = 64
 )
 
 // freeHeld answers the calls that the supervisor had received and not answered when it
@@ -113,31 +114,8 @@ func (f *front) tell(line string) {
 	_, _ = w.WriteString(line)
 }
 
-// wait reports what happens to the command, and buries what else becomes our child.
-func (f *front) wait(messages chan<- stage.Message) {
-	for {
-		var status unix.WaitStatus
-		pid, err := unix.Wait4(-1, &status, unix.WUNTRACED|unix.WCONTINUED, nil)
-		switch {
-		case err == unix.EINTR:
-		case err != nil:
-			// The command never became our child, so nobody will know how it ended.
-			f.awaitEnd()
-			messages <- stage.Exited{Status: unix.WaitStatus(125 << 8)}
-			return
-		case pid != f.command:
-		case status.Stopped():
-			messages <- stage.Stopped{Signal: int(status.StopSignal())}
-		case status.Exited(), status.Signaled():
-			messages <- stage.Exited{Status: status}
-			return
-		}
-	}
-}
-
-// waitForHeir tells the supervisor, which has come in the place of one that died, what happens to the command: that has
-// become our child. It buries what else has.
-func (f *front) waitForHeir() {
+// wait reports what happens to the command, which has become our child, and buries what else has.
+func (f *front) wait(report func(unix.WaitStatus)) {
 	for {
 		var status unix.WaitStatus
 		pid, err := unix.Wait4(-1, &status, unix.WUNTRACED|unix.WCONTINUED, nil)
@@ -147,15 +125,30 @@ func (f *front) waitForHeir() {
 		case err != nil:
 			// The command never became our child, so nobody will know how it ended.
 			f.awaitEnd()
-			_ = f.channel.Send(stage.Waited{Status: 125 << 8})
+			report(125 << 8)
 			return
-		case pid == f.command:
-			_ = f.channel.Send(stage.Waited{Status: status}) // if the supervisor is gone, receive sees that
-			if status.Exited() || status.Signaled() {
-				return
-			}
+		case pid != f.command:
+			continue
+		}
+		report(status)
+		if status.Exited() || status.Signaled() {
+			return
 		}
 	}
+}
+
+// tellHeir passes a status on to the supervisor that has come in the place of one that died. If that is gone too, receive sees it.
+func (f *front) tellHeir(status unix.WaitStatus) { _ = f.channel.Send(stage.Waited{Status: status}) }
+
+// messageOf returns what the supervisor would have said of a status, nil if nothing.
+func messageOf(status unix.WaitStatus) stage.Message {
+	switch {
+	case status.Stopped():
+		return stage.Stopped{Signal: int(status.StopSignal())}
+	case status.Exited(), status.Signaled():
+		return stage.Exited{Status: status}
+	}
+	return nil
 }
 
 // awaitEnd waits for the end of a command that is not our child.

@@ -6,9 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"iter"
 	"os"
-	"strconv"
 
 	"golang.org/x/sys/unix"
 )
@@ -108,21 +106,4 @@ func loadBias(f *elf.File) (uint64, error) {
 		}
 	}
 	return 0, errors.New("no entry point in the auxiliary vector")
-}
-
-// descriptors yields the open descriptors of this process, in no order.
-func descriptors() iter.Seq[int] {
-	return func(yield func(int) bool) {
-		dir, err := os.Open("/proc/self/fd")
-		if err != nil {
-			return
-		}
-		names, _ := dir.Readdirnames(-1)
-		_ = dir.Close()
-		for _, name := range names {
-			if fd, err := strconv.Atoi(name); err == nil && !yield(fd) {
-				return
-			}
-		}
-	}
 }

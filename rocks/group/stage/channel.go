@@ -58,17 +58,7 @@ func Open(fd int) (*Channel, error) {
 }
 
 // Descriptor returns the channel's descriptor, which stays its own.
-func (c *Channel) Descriptor() (int, error) {
-	raw, err := c.conn.SyscallConn()
-	if err != nil {
-		return -1, fmt.Errorf("descriptor of channel: %w", err)
-	}
-	var fd int
-	if err := raw.Control(func(s uintptr) { fd = int(s) }); err != nil {
-		return -1, fmt.Errorf("descriptor of channel: %w", err)
-	}
-	return fd, nil
-}
+func (c *Channel) Descriptor() (int, error) { return DescriptorOf(c.conn) }
 
 // Close ends the channel; the other end receives io.EOF.
 func (c *Channel) Close() error { return c.conn.Close() }
@@ -101,13 +91,11 @@ func (c *Channel) Send(m Message, files ...*os.File) error {
 func descriptors(files []*os.File) ([]int, error) {
 	fds := make([]int, len(files))
 	for i, f := range files {
-		raw, err := f.SyscallConn()
-		if err == nil {
-			err = raw.Control(func(fd uintptr) { fds[i] = int(fd) })
-		}
+		fd, err := DescriptorOf(f)
 		if err != nil {
 			return nil, err
 		}
+		fds[i] = fd
 	}
 	return fds, nil
 }

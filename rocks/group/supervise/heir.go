@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"slices"
 	"strings"
 	"time"
 
@@ -38,10 +37,7 @@ type inheritance struct {
 
 // takeOver reads the estate and closes what is not in it, so that peers and others notice that the supervisor has died.
 func takeOver(fd int, command []string, ckpt Checkpointer) (*supervisor, *inheritance, error) {
-	had, err := openDescriptors()
-	if err != nil {
-		return nil, nil, err
-	}
+	had := openDescriptors()
 	e, err := estate.Open(os.NewFile(uintptr(fd), "estate"))
 	if err != nil {
 		return nil, nil, err
@@ -57,9 +53,12 @@ func takeOver(fd int, command []string, ckpt Checkpointer) (*supervisor, *inheri
 	if p.Operation.Guard != 0 {
 		legacy.Rejoin(p.Home) // while the processes still stand still
 	}
-	keep := append(append(p.descriptors(), legacy.Descriptors()...), fd)
+	keep := map[int]bool{fd: true}
+	for _, fd := range append(p.descriptors(), legacy.Descriptors()...) {
+		keep[fd] = true
+	}
 	for _, fd := range had {
-		if !slices.Contains(keep, fd) && !ours(fd) {
+		if !keep[fd] && !ours(fd) {
 			_ = unix.Close(fd)
 		}
 	}

@@ -190,20 +190,15 @@ func (p *papers) descriptors() []int {
 }
 
 // openDescriptors returns all descriptors above the standard ones that are open, and makes them close-on-exec.
-func openDescriptors() ([]int, error) {
-	entries, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		return nil, err
-	}
+func openDescriptors() []int {
 	var fds []int
-	for _, entry := range entries {
-		var fd int
-		if _, err := fmt.Sscan(entry.Name(), &fd); err != nil || fd <= 2 {
+	for fd := range stage.Descriptors() {
+		if fd <= 2 {
 			continue
 		}
 		if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, unix.FD_CLOEXEC); err == nil {
 			fds = append(fds, fd)
 		}
 	}
-	return fds, nil
+	return fds
 }

@@ -26,6 +26,10 @@ type Progress struct {
 	free []int
 }
 
+// MostUnnoted is how many calls around the last one that it has noted a process that died may have received and not noted: one for
+// each of its threads, with room to spare.
+const MostUnnoted = 64
+
 const (
 	progressTable   = 4096
 	progressEntry   = 80

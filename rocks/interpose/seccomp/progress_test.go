@@ -11,16 +11,23 @@ import (
 	"rock/rocks/interpose/seccomptest"
 )
 
-// TestProgress answers a call that was received and then forgotten, as by a
-// supervisor that died: another holder of the memory knows its ID.
-func TestProgress(t *testing.T) {
-	p := seccomptest.Start(t, "calls")
+// noted starts a program whose calls are noted.
+func noted(t *testing.T) (*seccomptest.Program, *seccomp.Progress) {
+	t.Helper()
 	progress, err := seccomp.NewProgress()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer progress.Close()
+	t.Cleanup(func() { progress.Close() })
+	p := seccomptest.Start(t, "calls") // which ends before
 	p.Listener.Note(progress)
+	return p, progress
+}
+
+// TestProgress answers a call that was received and then forgotten, as by a
+// supervisor that died: another holder of the memory knows its ID.
+func TestProgress(t *testing.T) {
+	p, progress := noted(t)
 	fd, err := unix.Dup(int(progress.File().Fd()))
 	if err != nil {
 		t.Fatal(err)
@@ -49,13 +56,7 @@ func TestProgress(t *testing.T) {
 // TestPending takes up a call that was received and not answered, as an heir does: it is told with all that is known of it, until it
 // is answered.
 func TestPending(t *testing.T) {
-	p := seccomptest.Start(t, "calls")
-	progress, err := seccomp.NewProgress()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer progress.Close()
-	p.Listener.Note(progress)
+	p, progress := noted(t)
 	if got := progress.Pending(); len(got) != 0 {
 		t.Errorf("before the first call %d are pending", len(got))
 	}
