@@ -331,7 +331,8 @@ func touch(t *testing.T, file string) {
 // TestStopWithoutSupervisor stops and continues a command that the front has adopted.
 func TestStopWithoutSupervisor(t *testing.T) {
 	cmd, g := startNamed(t, "sh", "-c", "echo go; exec sleep 1000")
-	_ = unix.Kill(g.Supervisor, unix.SIGKILL)
+	kill(t, trusteeOf(t, g))
+	kill(t, g.Supervisor)
 	await(t, "adoption", func() bool {
 		p, err := stage.ReadProcess(g.Pid)
 		return err == nil && p.Parent == cmd.Process.Pid

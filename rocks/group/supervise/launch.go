@@ -50,11 +50,11 @@ func (s *supervisor) launch() *stage.Failed {
 	s.state.set(s.runningState())
 	s.log.Info("command started", "pid", s.pid, "command", s.command[0], "front", s.plan.Front)
 	s.serve()
-	s.appoint()
 	if err := s.announce(); err != nil {
 		// The front was killed meanwhile; watch sees that.
 		s.log.Warn("front not told", "error", err)
 	}
+	s.appoint() // not before: an heir has nothing to say to a front that does not know yet that the command runs
 	return nil
 }
 

@@ -78,7 +78,7 @@ func (s *supervisor) appoint() {
 		return
 	}
 	if err := s.leaveTo(w); err != nil {
-		s.warn(fmt.Sprintf("nobody would go on with the connections should the supervisor die: %v", err))
+		s.log.Warn("nobody would go on with the connections should the supervisor die", "error", err)
 	}
 }
 
